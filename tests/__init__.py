@@ -1,0 +1,15 @@
+"""The project's tests, a package all the way down so that `import storage` never finds a folder of tests.
+
+Property tests run on two Hypothesis profiles. `repeatable`, the one in force unless another is asked for, draws the
+same examples every time and knows no deadline, so that a busy machine fails nobody. `search` is for a long look with
+fresh examples: `python -m pytest --hypothesis-profile=search tests/wire tests/rooms`.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile("search", deadline=None, max_examples=2_000, stateful_step_count=50)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("repeatable")
