@@ -1,0 +1,68 @@
+"""From committed entries to frames: the segments that fan-out delivers, and the ring of the newest frames. Pure.
+
+The ring closes the gap between reading the journal and going live: whoever has read up to some seq that the ring still
+covers gets the rest from it in one step. It is bounded in frames and in bytes and is never the source of history.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from justchat.door.frames import text_frame
+from justchat.rooms.subscription import Cut, Segment
+from justchat.wire.events import Event, MemberLeft, MemberRemoved, RoomDeleted
+from storage.records import Entry
+
+
+def segments(entries: Sequence[Entry], events: Sequence[Event]) -> list[Segment]:
+    """Split a batch after each event that ends somebody's subscription, so that nothing later reaches them."""
+    found: list[Segment] = []
+    frames: list[bytes] = []
+    for entry, event in zip(entries, events, strict=True):
+        frames.append(text_frame(entry.body))
+        cut = _cut_of(event)
+        if cut is not None or entry is entries[-1]:
+            found.append(Segment(b"".join(frames), len(frames), entry.seq, cut))
+            frames = []
+    return found
+
+
+def _cut_of(event: Event) -> Cut | None:
+    match event:
+        case MemberRemoved(user=user):
+            return Cut(user, "removed")
+        case MemberLeft(user=user):
+            return Cut(user, "left")
+        case RoomDeleted():
+            return Cut(None, "deleted")
+        case _:
+            return None
+
+
+class Ring:
+    """The newest entries' bytes, gapless up to the room's head."""
+
+    def __init__(self, *, head: int, max_entries: int, max_bytes: int) -> None:
+        self._head = head
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bodies: deque[bytes] = deque()
+        self._bytes = 0
+
+    def add(self, entry: Entry) -> None:
+        """Append the next entry and drop the oldest beyond the bounds."""
+        self._head = entry.seq
+        self._bodies.append(entry.body)
+        self._bytes += len(entry.body)
+        while len(self._bodies) > self._max_entries or self._bytes > self._max_bytes:
+            self._bytes -= len(self._bodies.popleft())
+
+    def covers(self, seq: int) -> bool:
+        """Tell whether everything above `seq` is here."""
+        return self._head - len(self._bodies) <= seq <= self._head
+
+    def after(self, seq: int) -> list[bytes]:
+        """Give the bodies above `seq`; only for a seq that the ring covers."""
+        missing = self._head - seq
+        return list(self._bodies)[len(self._bodies) - missing :] if missing else []

@@ -1,0 +1,121 @@
+"""What else goes through a room's inbox: joining the stream of events, going live again, and looking at the state.
+
+They change nothing durable, but each is one turn of the actor, so that its answer is a point in the room's order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from justchat.rooms.commands import Command
+from justchat.rooms.permissions import Kind, Permission, Role, Visibility, permissions_of
+from justchat.rooms.state import RoomState
+from justchat.rooms.subscription import Subscription
+from justchat.wire.events import RoomSettings
+from justchat.wire.server_frames import MeView, RoomView
+from justchat.wire.times import rfc3339
+from storage.records import MemberRecord, RoomRecord
+
+_settings = msgspec.json.Decoder(RoomSettings)
+
+
+class Attach(Struct, frozen=True):
+    """Join the stream after the seq `after` (None: after the head of that turn).
+
+    `events` are the bytes of the newest entries up to `after`, for the snapshot; `replay` asks for the entries above
+    `after` to be streamed and closed with `caught_up`; `epoch`, if given, must be the room's.
+    """
+
+    subscription: Subscription
+    after: int | None
+    events: tuple[bytes, ...] = ()
+    replay: bool = False
+    epoch: str | None = None
+    frame_id: str | None = None
+
+
+class GoLive(Struct, frozen=True):
+    """Ask to be pushed to again; `subscription.seq` says how far the connection has read."""
+
+    subscription: Subscription
+
+
+class View(Struct, frozen=True):
+    """Look at the room as this user."""
+
+    user: str
+
+
+class Look(Struct, frozen=True):
+    """Ask what this user may do, and where the room stands at that moment."""
+
+    user: str
+
+
+RoomMessage = Command | Attach | GoLive | View | Look
+
+
+class Attached(Struct, frozen=True):
+    """The subscription is in the table. Where it is not `live`, the journal is readable up to `head`."""
+
+    live: bool
+    head: int
+
+
+class OutOfReach(Struct, frozen=True):
+    """The asked position cannot be replayed: the client must refetch."""
+
+    reason: str
+    epoch: str
+    head: int
+
+
+class Access(Struct, frozen=True):
+    """What a user may do as of `head`; entries up to `head` were visible to them at that moment."""
+
+    role: Role | None
+    permissions: frozenset[Permission]
+    head: int
+    epoch: str
+
+
+def view_of(state: RoomState, user: str) -> RoomView:
+    """Show the room to a user who may know of it."""
+    role = state.role_of(user)
+    return RoomView(
+        id=state.id,
+        kind=state.kind.value,
+        visibility=state.visibility.value,
+        name=state.name,
+        topic=state.topic,
+        created_by=state.created_by,
+        created_at=rfc3339(state.created_at),
+        head_seq=state.head_seq,
+        epoch=state.epoch,
+        settings=state.settings,
+        me=MeView(None if role is None else role.value, tuple(sorted(state.allowed(user)))),
+        member_count=len(state.members),
+    )
+
+
+def view_of_record(record: RoomRecord, member: MemberRecord | None) -> RoomView:
+    """Show a room in a list, from its row alone, without waking it."""
+    role = None if member is None else Role(member.role)
+    kind, visibility = Kind(record.kind), Visibility(record.visibility)
+    return RoomView(
+        id=record.id,
+        kind=record.kind,
+        visibility=record.visibility,
+        name=record.name,
+        topic=record.topic,
+        created_by=record.created_by,
+        created_at=rfc3339(record.created_at),
+        head_seq=record.applied_seq,
+        epoch=record.epoch,
+        settings=_settings.decode(record.settings),
+        me=MeView(
+            None if role is None else role.value,
+            tuple(sorted(permissions_of(role, kind=kind, visibility=visibility))),
+        ),
+    )

@@ -1,0 +1,153 @@
+"""What clients send over the WebSocket: one tagged union, decoded in one step, and the frame limits that go with it.
+
+A frame is one JSON object in one text message: `{"type", "id"?, "room"?, "data"?}`. Unknown fields are refused so that
+typing errors surface. `id` is the client's own and comes back in the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.strict_json import decode_strict
+
+# The longest room, user or message id that is looked at; ours are 34 characters.
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+FrameId = Annotated[str, Meta(max_length=64)]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+ClientMsgId = Annotated[str, Meta(min_length=1, max_length=64)]
+PageLimit = Annotated[int, Meta(ge=1, le=100)]
+
+
+class Position(Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a client has seen one room: the epoch it saw and the last seq it applied."""
+
+    epoch: Annotated[str, Meta(max_length=64)]
+    seq: Seq
+
+
+class HelloData(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is calling and what it wants at once. `subscribe` may be "all"."""
+
+    token: Annotated[str, Meta(max_length=4096)] | None = None
+    resume: dict[Id, Position] = {}
+    subscribe: Annotated[str, Meta(pattern="^all$")] | None = None
+
+
+class SubscribeData(Struct, frozen=True, forbid_unknown_fields=True):
+    """`after` resumes past a seq (with `epoch` to be sure); `history` asks for that many newest events instead."""
+
+    after: Seq | None = None
+    epoch: Annotated[str, Meta(max_length=64)] | None = None
+    history: Annotated[int, Meta(ge=0, le=100)] | None = None
+
+
+class SendData(Struct, frozen=True, forbid_unknown_fields=True):
+    """A post. `client_msg_id` makes its repeat harmless."""
+
+    client_msg_id: ClientMsgId
+    body: Annotated[str, Meta(min_length=1)]
+    reply_to: Id | None = None
+
+
+class DeleteData(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which message to turn into a tombstone."""
+
+    message: Id
+
+
+class FetchData(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of events, ascending: the last `limit` below `before`, or the first above `after`."""
+
+    before: Seq | None = None
+    after: Seq | None = None
+    limit: PageLimit = 50
+
+
+class Hello(Struct, frozen=True, forbid_unknown_fields=True, tag="hello"):
+    """The first frame of a connection."""
+
+    data: HelloData = HelloData()
+    id: FrameId | None = None
+
+
+class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag="subscribe"):
+    """Snapshot and live events of one room, in one step."""
+
+    room: Id
+    data: SubscribeData = SubscribeData()
+    id: FrameId | None = None
+
+
+class Unsubscribe(Struct, frozen=True, forbid_unknown_fields=True, tag="unsubscribe"):
+    """Stop the events of one room."""
+
+    room: Id
+    id: FrameId | None = None
+
+
+class Send(Struct, frozen=True, forbid_unknown_fields=True, tag="send"):
+    """Post a message; answered by `ack` after the commit, or by `error`."""
+
+    room: Id
+    data: SendData
+    id: FrameId | None = None
+
+
+class Delete(Struct, frozen=True, forbid_unknown_fields=True, tag="delete"):
+    """Delete a message; answered by `ack` or `error`."""
+
+    room: Id
+    data: DeleteData
+    id: FrameId | None = None
+
+
+class Fetch(Struct, frozen=True, forbid_unknown_fields=True, tag="fetch"):
+    """History over the socket; answered by `page`."""
+
+    room: Id
+    data: FetchData = FetchData()
+    id: FrameId | None = None
+
+
+class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag="ping"):
+    """Application ping for clients that cannot see WebSocket pings; answered by `pong`."""
+
+    id: FrameId | None = None
+
+
+ClientFrame = Hello | Subscribe | Unsubscribe | Send | Delete | Fetch | Ping
+FRAME_TYPES: Final = ("hello", "subscribe", "unsubscribe", "send", "delete", "fetch", "ping")
+_decoder: Final = msgspec.json.Decoder(ClientFrame)
+
+
+class _IdOnly(Struct, frozen=True):
+    """What can still be said of a frame that is refused: whose answer the error is."""
+
+    id: FrameId | None = None
+
+
+_id_decoder: Final = msgspec.json.Decoder(_IdOnly)
+
+
+def decode_frame(text: str) -> ClientFrame | Refusal:
+    """Decode one text message, or say why it is refused: `invalid_frame` where not even its type is known."""
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        return Refusal(ErrorCode.INVALID_FRAME, "not acceptable JSON: lone surrogate")
+    frame = decode_strict(raw, _decoder)
+    if isinstance(frame, Refusal) and frame.errors and frame.errors[0].pointer in {"", "/type"}:
+        return Refusal(ErrorCode.INVALID_FRAME, f"not a frame: {frame.detail}")
+    return frame
+
+
+def frame_id_of(text: str) -> str | None:
+    """Find the id of a frame that was refused, if it has a plain one."""
+    try:
+        return _id_decoder.decode(text).id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

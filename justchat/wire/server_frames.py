@@ -1,0 +1,206 @@
+"""What the server sends that is not a durable event: welcome, snapshots, answers and lifecycle. Bytes come out.
+
+Durable events are made by `justchat.wire.events` and travel as they are stored. Everything here has no `seq` of the
+journal's own except where the contract says so, and may be made anew for each receiver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from justchat.wire.errors import Problem, Refusal, problem
+from justchat.wire.events import RoomSettings
+
+
+class Limits(Struct, frozen=True):
+    """The limits a client should know, echoed in `welcome`. Units are in the names."""
+
+    body_max_characters: int
+    frame_max_bytes: int
+    history_page_max: int
+    subscriptions_max: int
+    commands_per_second: float
+    command_burst: int
+    outbox_items: int
+    outbox_bytes: int
+
+
+class UserView(Struct, frozen=True):
+    """A user as everybody may see them."""
+
+    id: str
+    username: str
+    display_name: str
+
+
+class WelcomeRoom(Struct, frozen=True):
+    """Where a room of the user stands."""
+
+    id: str
+    epoch: str
+    head_seq: int
+
+
+class WelcomeData(Struct, frozen=True):
+    """The answer to hello."""
+
+    connection_id: str
+    user: UserView
+    server_time: str
+    heartbeat_ms: int
+    limits: Limits
+    rooms: tuple[WelcomeRoom, ...]
+
+
+class MeView(Struct, frozen=True):
+    """What the caller is in a room; `role` is null for a visitor of a public room."""
+
+    role: str | None
+    permissions: tuple[str, ...]
+
+
+class RoomView(Struct, frozen=True, omit_defaults=True):
+    """A room as one user sees it, as of `head_seq`. Lists of rooms leave `member_count` out."""
+
+    id: str
+    kind: str
+    visibility: str
+    name: str
+    topic: str
+    created_by: str
+    created_at: str
+    head_seq: int
+    epoch: str
+    settings: RoomSettings
+    me: MeView
+    member_count: int | None = None
+
+
+class SubscribedData(Struct, frozen=True):
+    """A snapshot. After `events` the next live seq is exactly `head_seq` + 1; a resume streams what lies between."""
+
+    epoch: str
+    head_seq: int
+    state: RoomView
+    events: tuple[msgspec.Raw, ...]
+
+
+class AckData(Struct, frozen=True, omit_defaults=True):
+    """The answer to a command, after its commit. Times are milliseconds spent in the server."""
+
+    queued_ms: float
+    commit_ms: float
+    duplicate: bool = False
+    changed: bool = True
+    msg_no: int | None = None
+    message_id: str | None = None
+    client_msg_id: str | None = None
+
+
+class SeqData(Struct, frozen=True, omit_defaults=True):
+    """A position, with what the frame's type needs besides."""
+
+    seq: int
+    head_seq: int | None = None
+    reason: str | None = None
+
+
+class ResetData(Struct, frozen=True):
+    """Why a position cannot be replayed, and where the room stands instead."""
+
+    reason: str
+    epoch: str
+    head_seq: int
+
+
+class PageData(Struct, frozen=True):
+    """A page of events, ascending; `more` says whether another page lies in the asked direction."""
+
+    events: tuple[msgspec.Raw, ...]
+    more: bool
+    head_seq: int
+
+
+class GoodbyeData(Struct, frozen=True):
+    """Why the server hangs up, and when to come back (already jittered)."""
+
+    reason: str
+    reconnect_after_ms: int
+
+
+FrameData = WelcomeData | SubscribedData | AckData | SeqData | ResetData | PageData | GoodbyeData | Problem | None
+
+
+class ServerFrame(Struct, frozen=True, omit_defaults=True):
+    """The envelope; absent fields are left out."""
+
+    type: str
+    id: str | None = None
+    room: str | None = None
+    seq: int | None = None
+    data: FrameData = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def welcome(data: WelcomeData, *, frame_id: str | None) -> bytes:
+    """Answer hello."""
+    return _encode(ServerFrame("welcome", id=frame_id, data=data))
+
+
+def subscribed(room: str, *, frame_id: str | None, state: RoomView, head_seq: int, events: Sequence[bytes]) -> bytes:
+    """Answer subscribe with a snapshot."""
+    raw = tuple(msgspec.Raw(event) for event in events)
+    return _encode(
+        ServerFrame("subscribed", id=frame_id, room=room, data=SubscribedData(state.epoch, head_seq, state, raw))
+    )
+
+
+def caught_up(room: str, *, seq: int) -> bytes:
+    """Say that a replay is finished and live events follow."""
+    return _encode(ServerFrame("caught_up", room=room, data=SeqData(seq)))
+
+
+def lagging(room: str, *, seq: int, head_seq: int) -> bytes:
+    """Say that push became pull: the journal follows from `seq` at the reader's pace."""
+    return _encode(ServerFrame("lagging", room=room, data=SeqData(seq, head_seq)))
+
+
+def unsubscribed(room: str, *, reason: str, seq: int, frame_id: str | None = None) -> bytes:
+    """Say that nothing newer than `seq` follows from this room."""
+    return _encode(ServerFrame("unsubscribed", id=frame_id, room=room, data=SeqData(seq, reason=reason)))
+
+
+def reset(room: str, *, reason: str, epoch: str, head_seq: int, frame_id: str | None = None) -> bytes:
+    """Say that the asked position cannot be replayed: refetch."""
+    return _encode(ServerFrame("reset", id=frame_id, room=room, data=ResetData(reason, epoch, head_seq)))
+
+
+def ack(room: str, *, frame_id: str | None, seq: int, data: AckData) -> bytes:
+    """Answer a command that is committed."""
+    return _encode(ServerFrame("ack", id=frame_id, room=room, seq=seq, data=data))
+
+
+def error(refusal: Refusal, *, frame_id: str | None = None, room: str | None = None) -> bytes:
+    """Answer a command that is refused."""
+    return _encode(ServerFrame("error", id=frame_id, room=room, data=problem(refusal)))
+
+
+def page(room: str, *, frame_id: str | None, events: Sequence[bytes], more: bool, head_seq: int) -> bytes:
+    """Answer fetch."""
+    raw = tuple(msgspec.Raw(event) for event in events)
+    return _encode(ServerFrame("page", id=frame_id, room=room, data=PageData(raw, more, head_seq)))
+
+
+def pong(frame_id: str | None) -> bytes:
+    """Answer an application ping."""
+    return _encode(ServerFrame("pong", id=frame_id))
+
+
+def goodbye(*, reason: str, reconnect_after_ms: int) -> bytes:
+    """Announce that the server hangs up."""
+    return _encode(ServerFrame("goodbye", data=GoodbyeData(reason, reconnect_after_ms)))

@@ -1,0 +1,237 @@
+"""Any sequence of commands, in any batches: the rules answer as the model does, and journal, state and rows agree.
+
+Users, names and client_msg_ids are few, so that commands meet each other: repeats, lost rights, deleted rooms. The room
+is made of the pure parts only; a commit is done by hand and always succeeds, and now and then the room crashes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from immutables import Map
+from msgspec.structs import replace
+
+from justchat.rooms.commands import (
+    Accepted,
+    AddMember,
+    Answer,
+    Command,
+    CreateRoom,
+    DeleteMessage,
+    DeleteRoom,
+    JoinRoom,
+    LeaveRoom,
+    PostMessage,
+    RemoveMember,
+    SetRole,
+    UpdateRoom,
+)
+from justchat.rooms.draft import Draft, draft_batch, sent_of
+from justchat.rooms.permissions import Kind, Role, Visibility
+from justchat.rooms.state import RoomState, Stamp, evolve, from_snapshot, remember, settled
+from justchat.wire.errors import Refusal
+from justchat.wire.events import decode_event, decode_message
+from storage.records import Entry
+from tests.rooms import model
+from tests.rooms.rows import Rows
+from tests.rooms.scenes import NOW, ROOM
+
+users = st.sampled_from(["u_a", "u_b", "u_c", "u_d"])
+words = st.sampled_from(["tea", "cups", ""])
+roles = st.sampled_from(Role)
+# A number stands for one of the room's newest messages, or for an unknown one while there is none.
+references = st.integers(0, 3).map(str)
+posts = st.builds(
+    lambda actor, key, body, reply_to: PostMessage(actor, key, body, f"{body} {reply_to}".encode(), reply_to),
+    users,
+    st.sampled_from(["1", "2", "3", "4", "5"]),
+    words,
+    st.none() | st.none() | references,
+)
+created = st.builds(
+    CreateRoom,
+    actor=users,
+    kind=st.sampled_from([Kind.GROUP, Kind.GROUP, Kind.CHANNEL, Kind.DIRECT]),
+    visibility=st.sampled_from(Visibility),
+    name=words,
+    topic=words,
+    epoch=st.just("e_1"),
+    members=st.lists(users, max_size=2).map(tuple),
+).map(lambda room: replace(room, visibility=Visibility.PRIVATE) if room.kind is Kind.DIRECT else room)
+commands = st.one_of(
+    posts,
+    posts,
+    posts,
+    st.builds(DeleteMessage, users, references),
+    st.builds(AddMember, users, users, roles),
+    st.builds(AddMember, users, users),
+    st.builds(SetRole, users, users, roles),
+    st.builds(RemoveMember, users, users),
+    st.builds(JoinRoom, users),
+    st.builds(LeaveRoom, users),
+    st.builds(UpdateRoom, users, st.none() | words, st.none() | words, st.none() | st.sampled_from(Visibility)),
+    created,
+    st.builds(DeleteRoom, st.sampled_from(["u_a", "u_nobody", "u_nobody", "u_nobody"])),
+)
+batches = st.lists(commands, max_size=6)
+
+
+def numbered(start: int = 0) -> Callable[[str], str]:
+    """Give ids m_1, m_2 and so on, one per command."""
+    given = iter(range(start + 1, 1_000_000))
+    return lambda prefix: f"{prefix}_{next(given)}"
+
+
+def spoken(answer: Answer) -> model.Answer:
+    """Say an answer as the model does."""
+    if isinstance(answer, Refusal):
+        return ("no", answer.code.value)
+    message = () if answer.message_id is None else (answer.msg_no, answer.message_id)
+    return ("repeat" if answer.duplicate else "yes" if answer.changed else "unchanged", answer.seq, *message)
+
+
+def bare(state: RoomState | None) -> RoomState | None:
+    """Leave out what is only remembered in memory."""
+    return None if state is None else replace(state, sent=Map(), loaded=Map())
+
+
+def folded(state: RoomState | None, entries: Sequence[Entry]) -> RoomState | None:
+    """Read a state from the bytes of the journal alone."""
+    for entry in entries:
+        state = evolve(state, decode_event(entry.body), Stamp(entry.room, entry.seq, entry.ts, entry.actor))
+    return state
+
+
+class RoomMachine(RuleBasedStateMachine):
+    """A room beside its model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: RoomState | None = None
+        self.from_journal: RoomState | None = None
+        self.journal: list[Entry] = []
+        self.rows = Rows()
+        self.model = model.Model()
+        self.served: list[Command] = []
+
+    @initialize(early=batches, create=created, late=batches)
+    def begin(self, early: list[Command], create: CreateRoom, late: list[Command]) -> None:
+        """Before its creation the room does not exist, also within one batch."""
+        self.serve([*early, create, *late])
+
+    @rule(batch=batches.filter(bool))
+    def serve(self, batch: list[Command]) -> None:
+        """Decide a batch and commit it; each answer is the model's."""
+        newest = list(reversed(self.rows.messages))
+        new_id, model_id = numbered(len(self.served)), numbered(len(self.served))
+        kept: list[Command] = []
+        expected: list[model.Answer] = []
+        for command in (self.referring(command, newest) for command in batch):
+            if not self.model.leaves_open(command):
+                kept.append(command)
+                expected.append(self.model.answer(command, model_id("m")))
+        state = self.rows.with_messages(self.state, kept)
+        draft = draft_batch(state, kept, room=ROOM, now=NOW, new_id=new_id)
+        assert [spoken(answer) for answer in draft.answers] == expected
+        self.served += kept
+        self.commit(draft)
+
+    @rule()
+    def crash(self) -> None:
+        """Lose all memory: the rows and the posts of the journal give back everything that matters."""
+        if self.rows.room is not None:
+            posts_made = [sent_of(entry) for entry in self.journal if entry.sender is not None]
+            reloaded = remember(from_snapshot(self.rows.snapshot()), posts_made)
+            assert bare(reloaded) == bare(self.state)
+            self.state = reloaded
+
+    @invariant()
+    def the_journal_gives_the_state(self) -> None:
+        """Events read from their bytes lead to the very state that the commands led to."""
+        assert bare(self.from_journal) == bare(self.state)
+
+    @invariant()
+    def the_rows_show_the_state(self) -> None:
+        """Members and the room's own row are what the state says; messages are what the model says."""
+        if self.state is None:
+            assert (self.rows.room, self.rows.members) == (None, {})
+            return
+        assert self.rows.members == dict(self.state.members)
+        row = self.rows.room
+        assert row is not None
+        assert (row.applied_seq, row.last_msg_no) == (len(self.journal), len(self.model.messages))
+        assert (row.kind, row.visibility, row.name, row.topic) == (
+            self.model.kind,
+            self.model.visibility,
+            self.model.name,
+            self.model.topic,
+        )
+        assert (row.deleted_at is not None) == self.model.deleted
+        assert {user: member.role for user, member in self.rows.members.items()} == self.model.roles
+        shown = {name: decode_message(record.doc) for name, record in self.rows.messages.items()}
+        assert {name: [each.author, each.body, each.deleted] for name, each in shown.items()} == self.model.messages
+        for record in self.rows.messages.values():
+            message = shown[record.id]
+            assert (record.room, record.seq, record.msg_no) == (ROOM, message.seq, message.msg_no)
+            assert (record.author, record.deleted, message.rev) == (
+                message.author,
+                message.deleted,
+                1 + message.deleted,
+            )
+
+    @invariant()
+    def the_room_has_an_owner(self) -> None:
+        """Whatever happens, somebody can still delete the room."""
+        assert not self.journal or "owner" in self.model.roles.values()
+
+    def teardown(self) -> None:
+        """Read the whole journal from the start, and serve the same commands one at a time: nothing differs."""
+        assert bare(folded(None, self.journal)) == bare(self.state)
+        state, rows, entries, new_id = None, Rows(), [], numbered()
+        for command in self.served:
+            draft = draft_batch(rows.with_messages(state, [command]), [command], room=ROOM, now=NOW, new_id=new_id)
+            entries += draft.entries
+            if draft.entries:
+                rows.apply(draft.append().changes)
+                state = draft.state
+        assert entries == self.journal
+        assert (rows.room, rows.members, rows.messages) == (self.rows.room, self.rows.members, self.rows.messages)
+
+    def referring(self, command: Command, newest: list[str]) -> Command:
+        """Let a number stand for a message that is there before the batch, as clients can only know those."""
+
+        def name(number: str) -> str:
+            return newest[int(number) % len(newest)] if newest else "m_unknown"
+
+        match command:
+            case DeleteMessage(message=number):
+                return replace(command, message=name(number))
+            case PostMessage(reply_to=str(number)):
+                return replace(command, reply_to=name(number))
+        return command
+
+    def commit(self, draft: Draft) -> None:
+        """Keep what the draft amounts to, and check that it is one gapless piece."""
+        head, numbers = len(self.journal), sum(entry.msg_no is not None for entry in self.journal)
+        changed = [answer for answer in draft.answers if isinstance(answer, Accepted) and answer.changed]
+        assert [entry.seq for entry in draft.entries] == [answer.seq for answer in changed]
+        assert [entry.seq for entry in draft.entries] == list(range(head + 1, head + 1 + len(changed)))
+        made = [entry.msg_no for entry in draft.entries if entry.msg_no is not None]
+        assert made == list(range(numbers + 1, numbers + 1 + len(made)))
+        assert [entry.type for entry in draft.entries] == self.model.log[head:]
+        for entry, event in zip(draft.entries, draft.events, strict=True):
+            assert decode_event(entry.body) == event
+            frame = json.loads(entry.body)
+            assert (frame["type"], frame["room"], frame["seq"]) == (entry.type, ROOM, entry.seq)
+            assert (frame["actor"], entry.ts) == (entry.actor, NOW)
+        self.journal += draft.entries
+        self.from_journal = folded(self.from_journal, draft.entries)
+        if draft.entries:
+            self.rows.apply(draft.append().changes)
+        self.state = None if draft.state is None else settled(draft.state)
+
+
+TestRoomMachine = RoomMachine.TestCase

@@ -1,0 +1,135 @@
+"""A world for room actors on a virtual clock: the memory store, a registry of rooms, and sinks that record frames."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from actors import RestartPolicy, Supervisor
+from justchat.rooms.commands import Accepted, CreateRoom, PostMessage
+from justchat.rooms.permissions import Kind, Visibility
+from justchat.rooms.posts import post
+from justchat.rooms.queries import Attach
+from justchat.rooms.room import ActorFactory, Room, Rooms
+from justchat.rooms.room_actor import RoomActor, RoomLimits, RoomPorts
+from justchat.rooms.subscription import Subscription
+from storage.memory import MemoryJournal, MemoryStore
+from storage.ports import Journal
+
+ROOM = "r_1"
+OWNER = "u_owner"
+
+
+class RecordingSink:
+    """A connection that reads everything, or nothing once `capacity` frames are in its outbox."""
+
+    def __init__(self, capacity: int = 1_000_000) -> None:
+        self.capacity = capacity
+        self.raw = bytearray()
+        self.queued = 0
+        self.behind: list[tuple[Subscription, int, bool]] = []
+        self.cuts: list[tuple[str, int]] = []
+
+    def offer(self, frames: bytes, count: int) -> bool:
+        if self.queued + count > self.capacity:
+            return False
+        self.force(frames, count)
+        return True
+
+    def force(self, frames: bytes, count: int = 1) -> None:
+        self.raw += frames
+        self.queued += count
+
+    def fell_behind(self, subscription: Subscription, *, head: int, announce: bool) -> None:
+        self.behind.append((subscription, head, announce))
+
+    def cut(self, subscription: Subscription, *, reason: str, seq: int) -> None:
+        self.cuts.append((reason, seq))
+
+    @property
+    def frames(self) -> list[dict[str, object]]:
+        """Decode what was queued: unmasked text frames, one JSON object each."""
+        found, at = [], 0
+        while at < len(self.raw):
+            size, at = self.raw[at + 1], at + 2
+            if size in {126, 127}:
+                width = 2 if size == 126 else 8
+                size, at = int.from_bytes(self.raw[at : at + width], "big"), at + width
+            found.append(json.loads(self.raw[at : at + size]))
+            at += size
+        return found
+
+    @property
+    def seqs(self) -> list[int]:
+        """The seqs of the durable events, in the order of their arrival."""
+        return [int(str(frame["seq"])) for frame in self.frames if "seq" in frame and "actor" in frame]
+
+
+class World:
+    """Rooms over one journal, with handles for the tests."""
+
+    def __init__(self, rooms: Rooms, journal: Journal, supervisor: Supervisor) -> None:
+        self.rooms = rooms
+        self.journal = journal
+        self.supervisor = supervisor
+        self.joined: list[tuple[str, str, int]] = []
+
+    def room(self, room: str = ROOM) -> Room:
+        return self.rooms.room(room)
+
+    async def create(self, *members: str, room: str = ROOM, visibility: Visibility = Visibility.PRIVATE) -> Room:
+        handle = self.rooms.room(room)
+        answer = await handle.post(CreateRoom(OWNER, Kind.GROUP, visibility, "Room", "", "e_1", members))
+        assert isinstance(answer, Accepted), answer
+        return handle
+
+    async def attach(
+        self, user: str = OWNER, *, after: int | None = None, sink: RecordingSink | None = None, replay: bool = False
+    ) -> tuple[Subscription, RecordingSink]:
+        sink = sink or RecordingSink()
+        subscription = Subscription(ROOM, user, sink)
+        await self.room().attach(Attach(subscription, after, replay=replay))
+        return subscription, sink
+
+
+def message(body: str, *, actor: str = OWNER, client_msg_id: str | None = None) -> PostMessage:
+    command = post(
+        actor, client_msg_id=client_msg_id or f"id-{body}", body=body, reply_to=None, max_characters=4000
+    )
+    assert isinstance(command, PostMessage), command
+    return command
+
+
+@asynccontextmanager
+async def open_world(
+    *,
+    journal: Journal | None = None,
+    fault: Callable[[str, str], None] | None = None,
+    limits: RoomLimits | None = None,
+    policy: RestartPolicy | None = None,
+    actor: ActorFactory = RoomActor,
+) -> AsyncIterator[World]:
+    numbers = itertools.count(1)
+    journal = journal or MemoryJournal(MemoryStore())
+    joined: list[tuple[str, str, int]] = []
+    async with trio.open_nursery() as nursery:
+        supervisor = Supervisor(
+            nursery, policy=policy or RestartPolicy(intensity=100_000, backoff_min_seconds=0.01), random=random.Random(1)
+        )
+        ports = RoomPorts(
+            journal,
+            lambda: round(trio.current_time() * 1000),
+            lambda prefix: f"{prefix}_{next(numbers)}",
+            lambda user, room, seq: joined.append((user, room, seq)),
+            fault,
+        )
+        rooms = Rooms(supervisor, ports, limits or RoomLimits(), active_max=100, ask_seconds=5.0, actor=actor)
+        world = World(rooms, journal, supervisor)
+        world.joined = joined
+        yield world
+        nursery.cancel_scope.cancel()
