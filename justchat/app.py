@@ -1,0 +1,184 @@
+"""The process: storage around rooms around the edge, one nursery inside the other, and the way in and out of it.
+
+The nesting is the supervision tree: what lies outside outlives what lies inside, so rooms never lose their storage and
+connections never lose their rooms. Storage that cannot be kept alive ends the process with a clear message.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+from msgspec import Struct
+
+from actors import ActorEscalated, RestartPolicy, Supervisor
+from justchat import __version__
+from justchat.accounts.factory import make_accounts
+from justchat.accounts.signing_key import SigningKeyUnusable
+from justchat.config import Config
+from justchat.connections.greet import Greeter
+from justchat.connections.index import ConnectionIndex
+from justchat.connections.services import Services
+from justchat.door.front_door import FrontDoor
+from justchat.http.app import create_app
+from justchat.ids import new_id
+from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
+from justchat.log import set_up_logging
+from justchat.rooms.room import ActorFactory, Rooms
+from justchat.rooms.room_actor import RoomActor, RoomPorts
+from justchat.stopping import stop_gracefully
+from justchat.system import System
+from storage.errors import StorageError
+from storage.open import open_storage
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 1.0
+
+
+class Hooks(Struct, frozen=True):
+    """Where tests reach in: another room actor, and faults planted at named points."""
+
+    room_actor: ActorFactory = RoomActor
+    fault: Callable[[str, str], None] | None = None
+
+
+def wall_ms() -> int:
+    """Give the wall clock in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIterator[tuple[System, Services]]:
+    """Open storage, rooms and accounts; on leaving, close them in reverse."""
+    hooks = hooks or Hooks()
+    policy = RestartPolicy(
+        intensity=config.restart_intensity,
+        period_seconds=config.restart_period_seconds,
+        probe_seconds=config.probe_seconds,
+    )
+    async with (
+        open_storage(config.database, limits=storage_limits(config)) as storage,
+        trio.open_nursery() as rooms_nursery,
+        trio.open_nursery() as edge_nursery,
+    ):
+        index = ConnectionIndex()
+        supervisor = Supervisor(rooms_nursery, policy=policy, random=random.Random())  # noqa: S311 - jitter
+        rooms = Rooms(
+            supervisor,
+            RoomPorts(storage.journal, wall_ms, new_id, index.joined, hooks.fault),
+            room_limits(config),
+            active_max=config.rooms_active_max,
+            ask_seconds=config.ask_seconds,
+            actor=hooks.room_actor,
+        )
+        system = System(
+            config=config,
+            storage=storage,
+            rooms=rooms,
+            accounts=make_accounts(config, storage.directory),
+            index=index,
+            supervisor=supervisor,
+            wall_ms=wall_ms,
+        )
+        services = Services(
+            nursery=edge_nursery,
+            rooms=rooms,
+            journal=storage.journal,
+            directory=storage.directory,
+            index=index,
+            limits=connection_limits(config),
+            public_limits=public_limits(config),
+            wall_ms=wall_ms,
+        )
+        try:
+            yield system, services
+        finally:
+            edge_nursery.cancel_scope.cancel()
+            rooms_nursery.cancel_scope.cancel()
+
+
+async def serve(
+    config: Config,
+    *,
+    hooks: Hooks | None = None,
+    announce: Callable[[str], None] | None = None,
+    stop: trio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set, then stop gracefully. `announce` is told the address once it is listened on."""
+    async with open_system(config, hooks=hooks) as (system, services):
+        greeter = Greeter(services, system.accounts, allowed_origins=frozenset(config.allowed_origins))
+        door = FrontDoor(create_app(system), greeter.serve, door_limits(config))
+        listeners = await trio.open_tcp_listeners(config.port, host=config.host)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_sweep, services)
+            await nursery.start(door.serve, listeners)
+            address = listeners[0].socket.getsockname()
+            if announce is not None:
+                announce(f"http://{_shown(address[0])}:{address[1]}")
+            await (trio.Event() if stop is None else stop).wait()
+            await stop_gracefully(system, door)
+            nursery.cancel_scope.cancel()
+
+
+async def _sweep(services: Services) -> None:
+    """Look after every connection's deadlines, from one task instead of one each."""
+    while True:
+        await trio.sleep(_SWEEP_SECONDS)
+        now = trio.current_time()
+        for connection in services.index:
+            connection.sweep(now)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _main(config: Config, hooks: Hooks | None) -> None:
+    stop = trio.Event()
+
+    async def watch_signals() -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if stop.is_set():
+                    # Asked twice: do not insist on manners.
+                    raise KeyboardInterrupt
+                stop.set()
+
+    def announce(address: str) -> None:
+        sys.stdout.write(f"JustChat {__version__} listens on {address}\n")
+        sys.stdout.flush()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch_signals)
+        await serve(config, hooks=hooks, announce=announce, stop=stop)
+        nursery.cancel_scope.cancel()
+
+
+def run(config: Config, *, hooks: Hooks | None = None) -> int:
+    """Run the server in this process until it is told to stop; the answer is the exit code."""
+    set_up_logging(config)
+    code = 0
+    try:
+        trio.run(partial(_main, config, hooks), strict_exception_groups=True)
+    except* KeyboardInterrupt:
+        code = 130
+    except* (StorageError, ActorEscalated, SigningKeyUnusable, OSError) as group:
+        for error in _leaves(group):
+            sys.stderr.write(f"justchat: {error}\n")
+        code = 1
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

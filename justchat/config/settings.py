@@ -1,0 +1,172 @@
+"""Every setting of the server, once: name, type, default, unit, accepted range and what it is for.
+
+Flags, environment variables, file keys, error messages, `justchat config` and the reference in the docs are all derived
+from the annotations below. A `Config` made by `load_config` has been checked; one made by hand (in tests) has not.
+Nothing here imports Trio.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import fields
+
+DEFAULT_DATABASE = "sqlite:///data/justchat.db"
+
+# Never printed, and never taken from the command line, which every user of the machine can read.
+SECRET_SETTINGS = frozenset({"signing_key", "operator_token"})
+
+
+def _range(low: float, high: float, unit: str, help_text: str) -> Meta:
+    return Meta(ge=low, le=high, description=help_text, extra={"unit": unit})
+
+
+def _text(help_text: str) -> Meta:
+    return Meta(description=help_text)
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """The effective settings of one server process. Its `repr` shows no secrets."""
+
+    # Where and how.
+    profile: Annotated[
+        Literal["development", "production", "loadtest"],
+        _text("`production` refuses unsafe settings; `loadtest` lifts the rate limits unless they are set explicitly."),
+    ] = "development"
+    host: Annotated[str, _text("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _range(0, 65_535, "", "Port to listen on; 0 takes a free one. `PORT` is honoured too.")] = 8000
+    database: Annotated[
+        str,
+        _text("Where everything is kept: `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory://`."),
+    ] = DEFAULT_DATABASE
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _text("Least severe level that is logged.")] = (
+        "info"
+    )
+    log_format: Annotated[Literal["text", "json"], _text("One line per event, for people or for machines.")] = "text"
+
+    # Who is calling.
+    signing_key_file: Annotated[
+        str | None,
+        _text(
+            "File with the key that signs access tokens, readable by its owner only. Unset: `signing.key` beside the "
+            "SQLite file, created on first start except in production."
+        ),
+    ] = None
+    signing_key: Annotated[
+        str | None,
+        _text("The signing key itself, at least 32 bytes, for platforms without files. Prefer `signing_key_file`."),
+    ] = None
+    access_token_seconds: Annotated[
+        int, _range(60, 604_800, "seconds", "Life of an access token (long until refresh tokens exist).")
+    ] = 43_200
+    token_issuer: Annotated[str, _text("`iss` of the tokens made here; tokens of another issuer are refused.")] = (
+        "justchat"  # noqa: S105 - a name, not a secret
+    )
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        _text("Browser origins that may call, such as `https://chat.example.org`. Empty: only pages served from here."),
+    ] = ()
+    bcrypt_cost: Annotated[int, _range(4, 16, "", "Work factor of password hashes; each step doubles the time.")] = 12
+    login_failures: Annotated[
+        int, _range(1, 10_000, "failures", "Failed logins per account and address before logins are refused.")
+    ] = 10
+    login_window_seconds: Annotated[
+        float, _range(1, 86_400, "seconds", "How long a failed login counts against its account and address.")
+    ] = 600.0
+    operator_token: Annotated[
+        str | None,
+        _text("At least 16 bytes. Lets a remote caller read health details and metrics; loopback callers need none."),
+    ] = None
+
+    # Sizes of what comes in.
+    body_max_characters: Annotated[int, _range(1, 65_536, "characters", "Longest body of a message.")] = 4000
+    frame_max_bytes: Annotated[int, _range(1024, 65_536, "bytes", "Largest WebSocket message that is accepted.")] = (
+        16_384
+    )
+    request_max_bytes: Annotated[
+        int, _range(1024, 16_777_216, "bytes", "Largest body of an HTTP request (uploads have their own limit).")
+    ] = 65_536
+    history_page_default: Annotated[
+        int, _range(1, 1000, "items", "Items on a page when the caller names no limit.")
+    ] = 50
+    history_page_max: Annotated[int, _range(1, 1000, "items", "Most items a caller may ask for on one page.")] = 100
+    catch_up_page: Annotated[
+        int, _range(10, 10_000, "entries", "Entries read at a time from the journal to serve a lagging connection.")
+    ] = 300
+
+    # Connections.
+    max_connections: Annotated[
+        int,
+        _range(0, 1_000_000, "connections", "Open connections in all. 0: four fifths of the open files allowed."),
+    ] = 0
+    sockets_per_user: Annotated[int, _range(1, 100_000, "sockets", "WebSockets one user may hold open.")] = 10
+    subscriptions_max: Annotated[int, _range(1, 100_000, "rooms", "Rooms one connection may be subscribed to.")] = 500
+    outbox_items: Annotated[
+        int, _range(8, 65_536, "frames", "Frames that may wait for one connection before it is served as lagging.")
+    ] = 512
+    outbox_bytes: Annotated[
+        int,
+        _range(65_536, 67_108_864, "bytes", "Bytes that may wait for one connection before it is served as lagging."),
+    ] = 1_048_576
+    command_rate: Annotated[
+        float, _range(0.1, 1_000_000, "commands/s", "Commands one connection may send, sustained.")
+    ] = 10.0
+    command_burst: Annotated[
+        int, _range(1, 1_000_000, "commands", "Commands one connection may send at once after a pause.")
+    ] = 20
+    heartbeat_seconds: Annotated[
+        float, _range(0.1, 3600, "seconds", "Silence on a WebSocket after which the server pings.")
+    ] = 25.0
+    pong_seconds: Annotated[float, _range(0.1, 600, "seconds", "Wait for the pong before the WebSocket is closed.")] = (
+        10.0
+    )
+    hello_seconds: Annotated[
+        float, _range(0.1, 600, "seconds", "Wait for the caller to say who it is on a new WebSocket.")
+    ] = 5.0
+    stall_seconds: Annotated[
+        float, _range(0.1, 3600, "seconds", "No progress in reading after which a lagging connection is closed.")
+    ] = 60.0
+    send_seconds: Annotated[
+        float, _range(0.1, 600, "seconds", "Deadline of one write to a socket that must not wait for ever.")
+    ] = 10.0
+    head_seconds: Annotated[
+        float, _range(0.1, 600, "seconds", "Wait for the complete head of a request on a new connection.")
+    ] = 5.0
+    body_read_seconds: Annotated[float, _range(0.1, 3600, "seconds", "Wait for the complete body of a request.")] = 15.0
+    keep_alive_seconds: Annotated[
+        float, _range(0.1, 3600, "seconds", "Life of an idle HTTP connection between requests.")
+    ] = 5.0
+    drain_seconds: Annotated[
+        float, _range(0, 3600, "seconds", "Time that a graceful stop gives to commits and connections in flight.")
+    ] = 8.0
+
+    # Rooms and supervision.
+    room_inbox: Annotated[
+        int, _range(1, 1_000_000, "commands", "Commands that may wait for one room before it refuses more.")
+    ] = 1024
+    room_batch: Annotated[int, _range(1, 10_000, "commands", "Commands one room decides and commits together.")] = 256
+    room_idle_seconds: Annotated[
+        float, _range(0.1, 86_400, "seconds", "Idle time without subscribers after which a room passivates.")
+    ] = 600.0
+    rooms_active_max: Annotated[int, _range(1, 1_000_000, "rooms", "Rooms active at once.")] = 20_000
+    ring_entries: Annotated[
+        int, _range(0, 65_536, "entries", "Newest entries an active room keeps encoded, to spare the store on resume.")
+    ] = 256
+    ask_seconds: Annotated[
+        float, _range(0.1, 600, "seconds", "Deadline of a question to an actor; every caller has an answer by then.")
+    ] = 5.0
+    restart_intensity: Annotated[
+        int, _range(0, 1000, "restarts", "Restarts of one actor within the period before it is parked.")
+    ] = 5
+    restart_period_seconds: Annotated[
+        float, _range(0.1, 86_400, "seconds", "Period that the restart intensity counts in.")
+    ] = 30.0
+    probe_seconds: Annotated[
+        float, _range(0.1, 86_400, "seconds", "Time between half-open probes of a parked room.")
+    ] = 30.0
+    storage_deadline_seconds: Annotated[float, _range(0.1, 600, "seconds", "Deadline of one call to the store.")] = 5.0
+
+    def __repr__(self) -> str:
+        shown = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name not in SECRET_SETTINGS)
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in shown)})"

@@ -1,0 +1,342 @@
+"""One open connection after its hello: it takes frames in, hands them to rooms, and owns the user's subscriptions.
+
+Commands are handed to their room at once and answered from the room's own turn through a callback, so a command costs
+this connection no task switch. What must read storage first (subscribe, fetch) queues in a short line served by a task
+that lives only while there is something to do.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+
+import trio
+
+from actors import Reply
+from justchat.connections.catch_up import CatchUp
+from justchat.connections.rate import TokenBucket
+from justchat.connections.services import Services
+from justchat.connections.streams import Join, fetch_page, join_stream
+from justchat.door.frames import PING, text_frame
+from justchat.door.socket import SocketClosed, WebSocket
+from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER, Accepted, Command, DeleteMessage
+from justchat.rooms.posts import post
+from justchat.rooms.room import result_of
+from justchat.rooms.subscription import Subscription
+from justchat.wire import server_frames
+from justchat.wire.close_codes import CloseCode
+from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.frames import (
+    ClientFrame,
+    Delete,
+    Fetch,
+    Hello,
+    Ping,
+    Send,
+    Subscribe,
+    Unsubscribe,
+    decode_frame,
+    frame_id_of,
+)
+from storage.errors import StorageError
+
+_BUSY = Refusal(ErrorCode.ROOM_OVERLOADED, "too many requests of this connection are under way", (), 0.5)
+_LATE = Refusal(ErrorCode.ROOM_UNAVAILABLE, "no answer in time; the same client_msg_id may be sent again", (), 1.0)
+_STORAGE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
+_GREETED = Refusal(ErrorCode.INVALID_FRAME, "hello comes once, as the first frame")
+
+
+class Connection:
+    """The sink of its user's subscriptions, and the reader of its socket."""
+
+    __slots__ = (
+        "_bucket",
+        "_catch_up",
+        "_catching_up",
+        "_closed",
+        "_opened",
+        "_pending",
+        "_pinged_at",
+        "_rate_strikes",
+        "_requests",
+        "_services",
+        "_serving",
+        "_socket",
+        "_strikes",
+        "_subscribes_all",
+        "force",
+        "offer",
+        "subscriptions",
+        "user_id",
+    )
+
+    def __init__(self, socket: WebSocket, user: str, services: Services, *, subscribes_all: bool) -> None:
+        limits = services.limits
+        self.user_id = user
+        self.subscriptions: dict[str, Subscription] = {}
+        # Fan-out calls these for every delivery: they are the socket's own, with nothing in between.
+        self.offer = socket.offer
+        self.force = socket.force
+        self._socket = socket
+        self._services = services
+        self._subscribes_all = subscribes_all
+        self._bucket = TokenBucket(per_second=limits.command_rate, burst=limits.command_burst, now=trio.current_time())
+        self._catch_up = CatchUp(self, rooms=services.rooms, journal=services.journal, page=limits.catch_up_page)
+        self._catching_up: trio.CancelScope | None = None
+        self._requests: deque[Join | Subscribe | Unsubscribe | Fetch] = deque()
+        self._serving: trio.CancelScope | None = None
+        self._pending: dict[Reply[object], tuple[float, str | None, str]] = {}
+        self._pinged_at: float | None = None
+        self._strikes = 0
+        self._rate_strikes = 0
+        self._opened = False
+        self._closed = False
+
+    def open(self, welcome: bytes, joins: Iterable[Join]) -> None:
+        """Say welcome, then join these rooms and those that the user joined meanwhile."""
+        self.say(welcome)
+        self._opened = True
+        self._requests.extendleft(reversed(list(joins)))
+        self._serve_soon()
+
+    async def run(self) -> None:
+        """Take frames until the socket closes."""
+        try:
+            while True:
+                self._take(await self._socket.receive())
+                if self._socket.congested:
+                    # Whoever does not read its answers is not listened to.
+                    await self._socket.wait_room()
+        except SocketClosed:
+            pass
+        finally:
+            self._leave()
+
+    def say(self, payload: bytes) -> None:
+        """Send one frame that may not be dropped."""
+        self.force(text_frame(payload))
+
+    async def wait_room(self) -> None:
+        """Wait until the outbox is at most half full."""
+        await self._socket.wait_room()
+
+    # The socket's side.
+
+    def _take(self, text: str) -> None:
+        frame = decode_frame(text)
+        if isinstance(frame, Refusal):
+            self._refuse_frame(frame, frame_id_of(text))
+            return
+        wait = self._bucket.take(trio.current_time())
+        if wait:
+            self._slow_down(frame, wait)
+            return
+        match frame:
+            case Send():
+                self._send(frame)
+            case Delete(room=room, data=data, id=frame_id):
+                self._submit(room, DeleteMessage(self.user_id, data.message), frame_id, None)
+            case Ping(id=frame_id):
+                self.say(server_frames.pong(frame_id))
+            case Hello(id=frame_id):
+                self.say(server_frames.error(_GREETED, frame_id=frame_id))
+            case Subscribe() | Unsubscribe() | Fetch():
+                self._request(frame)
+
+    def _refuse_frame(self, refusal: Refusal, frame_id: str | None) -> None:
+        self.say(server_frames.error(refusal, frame_id=frame_id))
+        if refusal.code is ErrorCode.INVALID_FRAME:
+            self._strikes += 1
+            if self._strikes >= self._services.limits.strikes:
+                self.close(CloseCode.BAD_FRAME, "too many frames that are none")
+
+    def _slow_down(self, frame: ClientFrame, wait: float) -> None:
+        refusal = Refusal(ErrorCode.RATE_LIMITED, "too many commands; slow down", (), round(wait, 3))
+        self.say(server_frames.error(refusal, frame_id=frame.id))
+        self._rate_strikes += 1
+        if self._rate_strikes >= self._services.limits.rate_strikes:
+            self.close(CloseCode.RATE_LIMITED, "too many commands")
+
+    def _send(self, frame: Send) -> None:
+        data = frame.data
+        command = post(
+            self.user_id,
+            client_msg_id=data.client_msg_id,
+            body=data.body,
+            reply_to=data.reply_to,
+            max_characters=self._services.limits.body_characters,
+            pointer="/data",
+        )
+        if isinstance(command, Refusal):
+            self.say(server_frames.error(command, frame_id=frame.id, room=frame.room))
+            return
+        self._submit(frame.room, command, frame.id, data.client_msg_id)
+
+    def _submit(self, room: str, command: Command, frame_id: str | None, client_msg_id: str | None) -> None:
+        if len(self._pending) >= self._services.limits.pending_commands:
+            self.say(server_frames.error(_BUSY, frame_id=frame_id, room=room))
+            return
+        reply: Reply[object] = Reply(partial(self._answered, room, frame_id, client_msg_id))
+        refusal = self._services.rooms.room(room).submit(command, reply)
+        if refusal is not None:
+            self.say(server_frames.error(refusal, frame_id=frame_id, room=room))
+            return
+        self._pending[reply] = (trio.current_time() + self._services.limits.answer_seconds, frame_id, room)
+
+    def _answered(self, room: str, frame_id: str | None, client_msg_id: str | None, reply: Reply[object]) -> None:
+        """Pass a room's answer on. Called in the room's turn, so it may only queue frames."""
+        self._pending.pop(reply, None)
+        answer = result_of(reply)
+        if isinstance(answer, Accepted):
+            self.say(_ack(room, frame_id, client_msg_id, answer))
+        elif isinstance(answer, Refusal):
+            refusal = NOT_A_MEMBER if answer is NO_SUCH_ROOM else answer
+            self.say(server_frames.error(refusal, frame_id=frame_id, room=room))
+
+    # Requests that read storage, one after the other.
+
+    def _request(self, frame: Subscribe | Unsubscribe | Fetch) -> None:
+        if len(self._requests) >= self._services.limits.queued_requests:
+            self.say(server_frames.error(_BUSY, frame_id=frame.id, room=frame.room))
+            return
+        self.enqueue(frame)
+
+    def enqueue(self, request: Join | Subscribe | Unsubscribe | Fetch) -> None:
+        """Put a request in line; the server's own joins are bounded by the user's memberships."""
+        self._requests.append(request)
+        self._serve_soon()
+
+    def _serve_soon(self) -> None:
+        if self._requests and self._serving is None and self._opened and not self._closed:
+            self._serving = self._services.spawn(self._serve_requests)
+
+    async def _serve_requests(self) -> None:
+        try:
+            while self._requests:
+                request = self._requests.popleft()
+                try:
+                    await self._serve(request)
+                except StorageError:
+                    frame_id = None if isinstance(request, Join) else request.id
+                    self.say(server_frames.error(_STORAGE, frame_id=frame_id, room=request.room))
+        finally:
+            self._serving = None
+
+    async def _serve(self, request: Join | Subscribe | Unsubscribe | Fetch) -> None:
+        match request:
+            case Subscribe():
+                await join_stream(self, self._services, Join.asked(request, history=self._services.limits.history))
+            case Join():
+                if request.room not in self.subscriptions:
+                    await join_stream(self, self._services, request)
+            case Fetch():
+                await fetch_page(self, self._services, request)
+            case Unsubscribe(room=room, id=frame_id):
+                seq = self.unsubscribe(room)
+                self.say(server_frames.unsubscribed(room, reason="asked", seq=seq, frame_id=frame_id))
+
+    def unsubscribe(self, room: str) -> int:
+        """End a subscription without a frame; the answer is the last seq it gave out."""
+        subscription = self.subscriptions.pop(room, None)
+        if subscription is None:
+            return 0
+        self._services.rooms.room(room).detach(subscription)
+        self._catch_up.discard(subscription)
+        return subscription.seq
+
+    # The rooms' side: these neither wait nor raise.
+
+    def fell_behind(self, subscription: Subscription, *, head: int, announce: bool) -> None:
+        """Serve the subscription from the journal from here on."""
+        if self._closed:
+            return
+        if announce:
+            self.say(server_frames.lagging(subscription.room, seq=subscription.seq, head_seq=head))
+        self._catch_up.add(subscription, head=head)
+        if self._catching_up is None:
+            self._catching_up = self._services.spawn(self._run_catch_up)
+
+    def cut(self, subscription: Subscription, *, reason: str, seq: int) -> None:
+        """End the subscription at `seq`: now, or once catch-up has served it that far."""
+        if self._closed:
+            return
+        if subscription.seq < seq:
+            self.fell_behind(subscription, head=seq, announce=False)
+            return
+        self.ended(subscription)
+        self.say(server_frames.unsubscribed(subscription.room, reason=reason, seq=seq))
+
+    def ended(self, subscription: Subscription) -> None:
+        """Forget a subscription that is over."""
+        self._catch_up.discard(subscription)
+        if self.subscriptions.get(subscription.room) is subscription:
+            del self.subscriptions[subscription.room]
+
+    def joined(self, room: str, seq: int) -> None:
+        """Subscribe to a room that the user just became a member of, beginning with that very event."""
+        if self._subscribes_all and room not in self.subscriptions:
+            self.enqueue(Join(room, after=seq - 1, replay=True))
+
+    async def _run_catch_up(self) -> None:
+        try:
+            await self._catch_up.run()
+        finally:
+            self._catching_up = None
+
+    # The sweep's side.
+
+    def sweep(self, now: float) -> None:
+        """Send a heartbeat or give up: on a silent peer, on one that does not read, on answers that are late."""
+        limits = self._services.limits
+        for reply, (deadline, frame_id, room) in list(self._pending.items()):
+            if now > deadline:
+                del self._pending[reply]
+                reply.abandon()
+                self.say(server_frames.error(_LATE, frame_id=frame_id, room=room))
+        silent = now - self._socket.last_received
+        if now - self._socket.last_progress > limits.stall_seconds:
+            self.close(CloseCode.STALLED_READER, "nothing was read for too long")
+        elif silent > limits.heartbeat_seconds + limits.pong_seconds:
+            self.close(CloseCode.NO_PONG, "no sign of life")
+        elif silent > limits.heartbeat_seconds and self._pinged_at != self._socket.last_received:
+            self._pinged_at = self._socket.last_received
+            self.force(PING)
+        if self._rate_strikes:
+            self._rate_strikes -= 1
+
+    def say_goodbye(self) -> None:
+        """Announce the restart and close; the hint is spread so that not everybody returns at once."""
+        after_ms = random.randint(500, 3000)  # noqa: S311 - a spread, not a secret
+        self.say(server_frames.goodbye(reason="restarting", reconnect_after_ms=after_ms))
+        self.close(CloseCode.RESTARTING, "restarting")
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close the socket; `run` ends soon after."""
+        self._socket.close(int(code), reason)
+
+    def _leave(self) -> None:
+        self._closed = True
+        for room in list(self.subscriptions):
+            self.unsubscribe(room)
+        for reply in self._pending:
+            reply.abandon()
+        self._pending.clear()
+        self._requests.clear()
+        for scope in (self._serving, self._catching_up):
+            if scope is not None:
+                scope.cancel()
+
+
+def _ack(room: str, frame_id: str | None, client_msg_id: str | None, answer: Accepted) -> bytes:
+    data = server_frames.AckData(
+        queued_ms=round(answer.queued_seconds * 1000, 3),
+        commit_ms=round(answer.commit_seconds * 1000, 3),
+        duplicate=answer.duplicate,
+        changed=answer.changed,
+        msg_no=answer.msg_no,
+        message_id=answer.message_id,
+        client_msg_id=client_msg_id,
+    )
+    return server_frames.ack(room, frame_id=frame_id, seq=answer.seq, data=data)

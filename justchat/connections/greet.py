@@ -1,0 +1,140 @@
+"""From an upgrade request to an open connection: the origin, the hello, who is calling, and the welcome."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import trio
+
+from justchat.accounts.accounts import Accounts
+from justchat.connections.connection import Connection
+from justchat.connections.services import Services
+from justchat.connections.streams import Join
+from justchat.door.frames import text_frame
+from justchat.door.socket import Handshake, SocketClosed, WebSocket
+from justchat.ids import new_id
+from justchat.wire import server_frames
+from justchat.wire.close_codes import CloseCode
+from justchat.wire.errors import ErrorCode, Refusal, encode_problem
+from justchat.wire.frames import Hello, decode_frame, frame_id_of
+from justchat.wire.server_frames import UserView, WelcomeData, WelcomeRoom
+from justchat.wire.times import rfc3339
+from storage.errors import StorageError
+from storage.records import RoomRecord, UserRecord
+
+_NO_TOKEN_IN_QUERY = Refusal(
+    ErrorCode.UNAUTHENTICATED, "a token in the address ends up in logs: send it in a header or in hello"
+)
+_FOREIGN_ORIGIN = Refusal(ErrorCode.FORBIDDEN, "this origin is not on the allow-list")
+_NO_HELLO = Refusal(ErrorCode.UNAUTHENTICATED, "the first frame must be hello, with a token")
+
+
+class Greeter:
+    """Takes handshakes from the front door and runs the connections they become."""
+
+    def __init__(self, services: Services, accounts: Accounts, *, allowed_origins: frozenset[str]) -> None:
+        self._services = services
+        self._accounts = accounts
+        self._allowed_origins = allowed_origins
+
+    async def serve(self, handshake: Handshake) -> None:
+        """Serve one upgrade request to its end."""
+        if "token" in handshake.query or "access_token" in handshake.query:
+            await handshake.reject(400, encode_problem(_NO_TOKEN_IN_QUERY))
+            return
+        if not self._origin_allowed(handshake):
+            await handshake.reject(403, encode_problem(_FOREIGN_ORIGIN))
+            return
+        socket = await handshake.accept()
+        try:
+            await self._converse(socket, _bearer(handshake))
+        except SocketClosed:
+            return
+
+    def _origin_allowed(self, handshake: Handshake) -> bool:
+        """Let native clients (no Origin), our own page and listed origins in."""
+        origin = handshake.origin
+        if origin is None or origin in self._allowed_origins:
+            return True
+        return urlsplit(origin).netloc == handshake.headers.get("host", "")
+
+    async def _converse(self, socket: WebSocket, bearer: str | None) -> None:
+        hello = await self._hello(socket)
+        if hello is None:
+            return
+        user = await self._authenticate(socket, hello.data.token or bearer, hello.id)
+        if user is None:
+            return
+        index = self._services.index
+        if index.of_user(user.id) >= self._services.limits.sockets_per_user:
+            socket.close(int(CloseCode.TOO_MANY_CONNECTIONS), "too many connections of this user")
+            return
+        connection = Connection(socket, user.id, self._services, subscribes_all=hello.data.subscribe == "all")
+        # Indexed before its rooms are listed: a membership that begins meanwhile is in the list or announced, or both.
+        index.add(connection)
+        try:
+            rooms = await self._rooms_of(user)
+            self._welcome(connection, user, hello, rooms)
+            await connection.run()
+        except StorageError:
+            socket.close(int(CloseCode.OVERLOADED), "storage is unavailable")
+        finally:
+            index.remove(connection)
+
+    async def _hello(self, socket: WebSocket) -> Hello | None:
+        text = None
+        with trio.move_on_after(self._services.limits.hello_seconds):
+            text = await socket.receive()
+        frame = None if text is None else decode_frame(text)
+        if isinstance(frame, Hello):
+            return frame
+        refusal = frame if isinstance(frame, Refusal) else _NO_HELLO
+        self._turn_away(socket, refusal, None if text is None else frame_id_of(text))
+        return None
+
+    async def _authenticate(self, socket: WebSocket, token: str | None, frame_id: str | None) -> UserRecord | None:
+        user = _NO_HELLO if token is None else await self._accounts.authenticate(token)
+        if isinstance(user, Refusal):
+            self._turn_away(socket, user, frame_id)
+            return None
+        return user
+
+    def _turn_away(self, socket: WebSocket, refusal: Refusal, frame_id: str | None) -> None:
+        socket.force(text_frame(server_frames.error(refusal, frame_id=frame_id)))
+        code = CloseCode.UNAUTHENTICATED
+        if refusal.code is ErrorCode.STORAGE_UNAVAILABLE:
+            code = CloseCode.OVERLOADED
+        socket.close(int(code), refusal.code.value)
+
+    async def _rooms_of(self, user: UserRecord) -> list[RoomRecord]:
+        found: list[RoomRecord] = []
+        cursor: str | None = None
+        while len(found) < self._services.limits.subscriptions:
+            page = await self._services.directory.rooms_of(user.id, cursor=cursor, limit=100)
+            found.extend(room for room, _ in page.items)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return found[: self._services.limits.subscriptions]
+
+    def _welcome(self, connection: Connection, user: UserRecord, hello: Hello, rooms: list[RoomRecord]) -> None:
+        data = WelcomeData(
+            connection_id=new_id("c"),
+            user=UserView(user.id, user.username, user.display_name),
+            server_time=rfc3339(self._services.wall_ms()),
+            heartbeat_ms=round(self._services.limits.heartbeat_seconds * 1000),
+            limits=self._services.public_limits,
+            rooms=tuple(WelcomeRoom(room.id, room.epoch, room.applied_seq) for room in rooms),
+        )
+        joins = [
+            Join(room, after=position.seq, replay=True, epoch=position.epoch or None, resumed=True)
+            for room, position in hello.data.resume.items()
+        ]
+        if hello.data.subscribe == "all":
+            joins.extend(Join(room.id) for room in rooms if room.id not in hello.data.resume)
+        connection.open(server_frames.welcome(data, frame_id=hello.id), joins)
+
+
+def _bearer(handshake: Handshake) -> str | None:
+    scheme, _, token = handshake.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -1,0 +1,65 @@
+"""Which connections are open, by user: for limits, for news about memberships, and for the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Indexed(Protocol):
+    """A connection, as the index needs it."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose connection it is."""
+        ...
+
+    def joined(self, room: str, seq: int) -> None:
+        """Hear that the user became a member of a room at `seq`."""
+        ...
+
+    def sweep(self, now: float) -> None:
+        """Look after deadlines; called about once a second."""
+        ...
+
+    def say_goodbye(self) -> None:
+        """Announce the restart and close."""
+        ...
+
+
+class ConnectionIndex:
+    """The open connections."""
+
+    def __init__(self) -> None:
+        self._by_user: dict[str, list[Indexed]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Indexed]:
+        return iter([connection for connections in self._by_user.values() for connection in connections])
+
+    def of_user(self, user: str) -> int:
+        """Count a user's connections."""
+        return len(self._by_user.get(user, ()))
+
+    def add(self, connection: Indexed) -> None:
+        """Enter a connection."""
+        self._by_user.setdefault(connection.user_id, []).append(connection)
+        self._count += 1
+
+    def remove(self, connection: Indexed) -> None:
+        """Leave again; harmless if it is not there."""
+        connections = self._by_user.get(connection.user_id, [])
+        if connection not in connections:
+            return
+        connections.remove(connection)
+        self._count -= 1
+        if not connections:
+            del self._by_user[connection.user_id]
+
+    def joined(self, user: str, room: str, seq: int) -> None:
+        """Tell a user's connections of a new membership."""
+        for connection in list(self._by_user.get(user, ())):
+            connection.joined(room, seq)

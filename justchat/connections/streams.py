@@ -1,0 +1,119 @@
+"""The requests of a connection that read storage: joining a room's stream, and fetching a page of its past."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from justchat.connections.services import Services
+from justchat.door.frames import text_frame
+from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER
+from justchat.rooms.queries import Attach, Attached, OutOfReach
+from justchat.rooms.subscription import Sink, Subscription
+from justchat.wire import server_frames
+from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.frames import Fetch, Subscribe
+from storage.records import Entry
+
+_TOO_MANY = Refusal(ErrorCode.FORBIDDEN, "this connection has as many subscriptions as are allowed")
+
+
+class Subscriber(Sink, Protocol):
+    """The connection, as these requests need it."""
+
+    user_id: str
+    subscriptions: dict[str, Subscription]
+
+    def unsubscribe(self, room: str) -> int:
+        """End a subscription without a frame."""
+        ...
+
+
+class Join(Struct, frozen=True):
+    """How to join a room's stream: past `after`, or with the newest `history` events, or (neither) from its head.
+
+    `resumed` marks a join that the client did not name in a frame of its own: what cannot be resumed then ends with
+    `unsubscribed` instead of an error.
+    """
+
+    room: str
+    after: int | None = None
+    history: int = 0
+    replay: bool = False
+    epoch: str | None = None
+    frame_id: str | None = None
+    resumed: bool = False
+
+    @staticmethod
+    def asked(frame: Subscribe, *, history: int) -> Join:
+        """Read a subscribe frame; without any wish it gets the default history."""
+        data = frame.data
+        if data.after is not None:
+            return Join(frame.room, after=data.after, replay=True, epoch=data.epoch, frame_id=frame.id)
+        wanted = history if data.history is None else data.history
+        return Join(frame.room, history=wanted, epoch=data.epoch, frame_id=frame.id)
+
+
+async def join_stream(connection: Subscriber, services: Services, join: Join) -> None:
+    """Subscribe a connection to a room; an earlier subscription to it is replaced."""
+    connection.unsubscribe(join.room)
+    if len(connection.subscriptions) >= services.limits.subscriptions:
+        _refuse(connection, join, _TOO_MANY)
+        return
+    after = join.after
+    events: tuple[bytes, ...] = ()
+    if join.history:
+        newest = await services.journal.read_back(join.room, limit=join.history)
+        events, after = _bodies(newest), newest[-1].seq if newest else None
+    subscription = Subscription(join.room, connection.user_id, connection)
+    # Entered before the room knows it, so that whatever the room does with it finds it here.
+    connection.subscriptions[join.room] = subscription
+    result = await services.rooms.room(join.room).attach(
+        Attach(subscription, after, events, join.replay, join.epoch, join.frame_id)
+    )
+    if isinstance(result, Attached):
+        if not subscription.live and subscription.until is None:
+            connection.fell_behind(subscription, head=result.head, announce=False)
+        return
+    if connection.subscriptions.get(join.room) is subscription:
+        del connection.subscriptions[join.room]
+    if isinstance(result, OutOfReach):
+        frame = server_frames.reset(
+            join.room, reason=result.reason, epoch=result.epoch, head_seq=result.head, frame_id=join.frame_id
+        )
+        connection.force(text_frame(frame))
+        return
+    _refuse(connection, join, result)
+
+
+def _refuse(connection: Subscriber, join: Join, refusal: Refusal) -> None:
+    if join.resumed and refusal is NO_SUCH_ROOM:
+        frame = server_frames.unsubscribed(join.room, reason="removed", seq=join.after or 0)
+    else:
+        # A stranger hears the same of a room that exists and of one that does not.
+        shown = NOT_A_MEMBER if refusal is NO_SUCH_ROOM else refusal
+        frame = server_frames.error(shown, frame_id=join.frame_id, room=join.room)
+    connection.force(text_frame(frame))
+
+
+async def fetch_page(connection: Subscriber, services: Services, fetch: Fetch) -> None:
+    """Answer a fetch, clipped to what the user could see when they asked."""
+    access = await services.rooms.room(fetch.room).look(connection.user_id)
+    if isinstance(access, Refusal):
+        _refuse(connection, Join(fetch.room, frame_id=fetch.id), access)
+        return
+    data = fetch.data
+    if data.after is not None:
+        entries = await services.journal.read(fetch.room, after=data.after, upto=access.head, limit=data.limit)
+        more = bool(entries) and entries[-1].seq < access.head
+    else:
+        before = min(access.head + 1, data.before if data.before is not None else access.head + 1)
+        entries = await services.journal.read_back(fetch.room, before=before, limit=data.limit)
+        more = bool(entries) and entries[0].seq > 1
+    frame = server_frames.page(fetch.room, frame_id=fetch.id, events=_bodies(entries), more=more, head_seq=access.head)
+    connection.force(text_frame(frame))
+
+
+def _bodies(entries: list[Entry]) -> tuple[bytes, ...]:
+    return tuple(entry.body for entry in entries)

@@ -1,0 +1,79 @@
+"""The REST app: blueprints, request ids, and problem details for everything that goes wrong before a handler runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from quart import Response, g, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from justchat.http.answers import problem_answer
+from justchat.http.auth_routes import AuthRoutes
+from justchat.http.health_routes import HealthRoutes
+from justchat.http.member_routes import MemberRoutes
+from justchat.http.message_routes import MessageRoutes
+from justchat.http.page_routes import page_routes
+from justchat.http.room_routes import RoomRoutes
+from justchat.ids import new_id
+from justchat.system import System
+from justchat.wire.errors import ErrorCode, Refusal
+
+logger = logging.getLogger(__name__)
+
+API_PREFIX = "/api/v1"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BY_STATUS = {
+    400: ErrorCode.VALIDATION_FAILED,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    408: ErrorCode.VALIDATION_FAILED,
+    413: ErrorCode.PAYLOAD_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA,
+}
+
+
+def create_app(system: System) -> QuartTrio:
+    """Build the app over a running system."""
+    app = QuartTrio("justchat", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = system.config.request_max_bytes
+    app.config["BODY_TIMEOUT"] = system.config.body_read_seconds
+    for routes in (AuthRoutes(system), RoomRoutes(system), MemberRoutes(system), MessageRoutes(system)):
+        app.register_blueprint(routes.blueprint(), url_prefix=API_PREFIX)
+    app.register_blueprint(HealthRoutes(system).blueprint())
+    app.register_blueprint(page_routes())
+    app.before_request(_take_request_id)
+    app.after_request(_stamp)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crash)
+    return app
+
+
+async def _take_request_id() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("q")
+
+
+async def _stamp(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+async def _http_error(error: HTTPException) -> Response:
+    """Give what the framework refuses (no route, wrong method, too large) the shape of every other refusal."""
+    code = _BY_STATUS.get(error.code or 500)
+    if code is None:
+        code = ErrorCode.INTERNAL if (error.code or 500) >= 500 else ErrorCode.VALIDATION_FAILED
+    detail = "there is nothing at this address" if code is ErrorCode.NOT_FOUND else error.description or error.name
+    response = problem_answer(Refusal(code, detail))
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+async def _crash(error: Exception) -> Response:
+    logger.error("event=request_crashed request_id=%s path=%s", g.get("request_id"), request.path, exc_info=error)
+    return problem_answer(Refusal(ErrorCode.INTERNAL, "this is a bug; the log has the details"))

@@ -1,0 +1,1 @@
+"""The memory of the house: records, two narrow ports, their backends, and the storage actors that own those backends."""

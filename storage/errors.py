@@ -1,0 +1,35 @@
+"""What can go wrong with a store, in few words that every backend translates its driver's errors into."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Root of everything a backend raises on purpose."""
+
+
+class StorageUnavailable(StorageError):
+    """The store did not do it and will not: nothing of the call was written. Retrying later is safe."""
+
+
+class OutcomeUnknown(StorageUnavailable):
+    """The call was cut off while it may have been committing. Only reading back can tell whether it was written."""
+
+
+class Unstorable(StorageError):
+    """A value that no store can hold: text that is not Unicode, an integer beyond 64 bits, a wrong type.
+
+    It is a bug above storage (the edge refuses such input), it fails alike on every retry, and nothing was written.
+    """
+
+
+class Conflict(StorageError):
+    """A uniqueness rule said no and nothing was written.
+
+    `kind` is one of: `seq` (another writer owns this room's journal), `client_msg_id` (a repeat of a post),
+    `username`, `email`. `room` names the guilty room of an append, so that only that room fails.
+    """
+
+    def __init__(self, kind: str, *, room: str | None = None) -> None:
+        super().__init__(f"conflict on {kind}" + (f" in {room}" if room else ""))
+        self.kind = kind
+        self.room = room

@@ -1,0 +1,48 @@
+"""How listings are cut: prefixes as ranges, and cursors that say where a page ended.
+
+Names are compared by code point, which is also the byte order of UTF-8, so every backend sorts alike. A cursor is the
+position of the last item of its page. Any string is a valid position, so a cursor that a client made up finds a wrong
+page and never fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from storage.records import Page, RoomRecord
+
+T = TypeVar("T")
+
+MAX_CODE_POINT = 0x10FFFF
+SURROGATES = range(0xD800, 0xE000)
+
+
+def prefix_end(prefix: str) -> str | None:
+    """Return the least text above every text that starts with `prefix`; None if there is none."""
+    for last in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[last]) + 1
+        if code > MAX_CODE_POINT:
+            continue  # like a carry: the place before it has to grow
+        if code in SURROGATES:
+            code = SURROGATES.stop
+        return prefix[:last] + chr(code)
+    return None
+
+
+def name_position(room: RoomRecord) -> str:
+    """Return the cursor of a room in a listing by name: its id breaks ties, and holds no slash."""
+    return f"{room.name_key}/{room.id}"
+
+
+def parse_name_position(cursor: str) -> tuple[str, str]:
+    """Return the (name_key, id) after which the next page starts."""
+    name_key, _, room = cursor.rpartition("/")
+    return name_key, room
+
+
+def page_of(found: Sequence[T], limit: int, position: Callable[[T], str]) -> Page[T]:
+    """Cut one page from what was found, which is one item more than `limit` if there is a next page."""
+    items = tuple(found[: max(limit, 0)])
+    more = len(found) > limit and items
+    return Page(items, position(items[-1]) if more else None)

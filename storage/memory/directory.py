@@ -1,0 +1,120 @@
+"""The directory in RAM."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import trio
+
+from storage.errors import Conflict
+from storage.listing import name_position, page_of, parse_name_position
+from storage.memory.store import MemoryStore, check
+from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+
+
+class MemoryDirectory:
+    """The `Directory` port over a `MemoryStore`."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def probe(self) -> None:
+        """Answer: RAM is always there."""
+        await trio.lowlevel.checkpoint()
+
+    async def create_user(self, user: UserRecord) -> None:
+        """Store a new account. Raises Conflict `username` or `email`."""
+        await trio.lowlevel.checkpoint()
+        check(user)
+        store = self._store
+        if user.name_key in store.users_by_name:
+            raise Conflict("username")
+        if user.email is not None and user.email in store.users_by_email:
+            raise Conflict("email")
+        if user.id in store.users:
+            raise Conflict("username")
+        store.put_user(user)
+
+    async def user(self, user: str) -> UserRecord | None:
+        """Return one account by id."""
+        await trio.lowlevel.checkpoint()
+        return self._store.users.get(user)
+
+    async def user_by_login(self, *, name_key: str | None = None, email: str | None = None) -> UserRecord | None:
+        """Return one account by folded username or by folded e-mail address; exactly one of the two is given."""
+        if (name_key is None) == (email is None):
+            raise ValueError("give name_key or email, and not both")
+        await trio.lowlevel.checkpoint()
+        if name_key is not None:
+            return self._store.users_by_name.get(name_key)
+        return self._store.users_by_email.get(email or "")
+
+    async def users(self, *, ids: Sequence[str] = (), name_keys: Sequence[str] = ()) -> list[UserRecord]:
+        """Return the accounts with these ids or these folded names, each once; unknown ones are left out."""
+        await trio.lowlevel.checkpoint()
+        store = self._store
+        found = [store.users.get(user) for user in ids]
+        found += [store.users_by_name.get(name_key) for name_key in name_keys]
+        return list({user.id: user for user in found if user is not None}.values())
+
+    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
+        await trio.lowlevel.checkpoint()
+        return list(islice(self._users_from(prefix), max(limit, 0)))
+
+    async def room(self, room: str) -> RoomRecord | None:
+        """Return one room's row, tombstones included."""
+        await trio.lowlevel.checkpoint()
+        return self._store.rooms.get(room)
+
+    async def member(self, room: str, user: str) -> MemberRecord | None:
+        """Return one membership."""
+        await trio.lowlevel.checkpoint()
+        return self._store.members.get(room, {}).get(user)
+
+    async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
+        """Return members of a room by user id."""
+        await trio.lowlevel.checkpoint()
+        members = self._store.members.get(room, {})
+        users = sorted(user for user in members if cursor is None or user > cursor)
+        return page_of([members[user] for user in users[: max(limit, 0) + 1]], limit, lambda member: member.user)
+
+    async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
+        """Return living rooms that the user is a member of, newest room first."""
+        await trio.lowlevel.checkpoint()
+        store = self._store
+        rooms = sorted((r for r in store.rooms_of.get(user, ()) if cursor is None or r < cursor), reverse=True)
+        living = (store.rooms[r] for r in rooms if r in store.rooms and store.rooms[r].deleted_at is None)
+        found = [(room, store.members[room.id][user]) for room in islice(living, max(limit, 0) + 1)]
+        return page_of(found, limit, lambda pair: pair[0].id)
+
+    async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
+        """Return living public rooms whose `name_key` starts with this folded prefix, in name order."""
+        await trio.lowlevel.checkpoint()
+        start = parse_name_position(cursor) if cursor is not None else ("", "")
+        found = sorted(
+            (room for room in self._store.rooms.values() if _is_listed(room, prefix) and _place(room) > start),
+            key=_place,
+        )
+        return page_of(found[: max(limit, 0) + 1], limit, name_position)
+
+    def _users_from(self, prefix: str) -> Iterator[UserRecord]:
+        names = self._store.name_keys
+        for place in range(bisect_left(names, prefix), len(names)):
+            if not names[place].startswith(prefix):
+                return
+            user = self._store.users_by_name[names[place]]
+            if not user.disabled:
+                yield user
+
+
+def _is_listed(room: RoomRecord, prefix: str) -> bool:
+    return room.visibility == "public" and room.deleted_at is None and room.name_key.startswith(prefix)
+
+
+def _place(room: RoomRecord) -> tuple[str, str]:
+    return room.name_key, room.id

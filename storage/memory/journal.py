@@ -1,0 +1,112 @@
+"""The journal in RAM."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import trio
+
+from storage.conflicts import find_conflict
+from storage.memory.store import MAX_INT, MemoryStore, check_append
+from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+
+
+class MemoryJournal:
+    """The `Journal` port over a `MemoryStore`."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        """Commit all of it, or nothing: a caller that is cancelled at the checkpoint has written nothing."""
+        await trio.lowlevel.checkpoint()
+        # No await from here on: checking and applying are one step.
+        for append in appends:
+            check_append(append)
+        conflict = find_conflict(appends, head_of=self._store.head, is_sent=self._is_sent)
+        if conflict is not None:
+            raise conflict
+        for append in appends:
+            self._store.apply(append)
+
+    async def load_room(self, room: str) -> RoomSnapshot | None:
+        """Return row, members and head of one room; None where no such room was ever created."""
+        await trio.lowlevel.checkpoint()
+        row = self._store.rooms.get(room)
+        if row is None:
+            return None
+        members = self._store.members.get(room, {})
+        in_order = tuple(members[user] for user in sorted(members))
+        return RoomSnapshot(room=row, members=in_order, head_seq=self._store.head(room))
+
+    async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
+        """Return entries with `after < seq <= upto`, ascending, the first `limit` of them."""
+        await trio.lowlevel.checkpoint()
+        entries = self._store.entries.get(room, [])
+        start = max(after, 0)
+        end = len(entries) if upto is None else max(upto, 0)
+        return entries[start : min(end, start + max(limit, 0))]
+
+    async def read_back(self, room: str, *, before: int | None = None, limit: int) -> list[Entry]:
+        """Return the last `limit` entries with `seq < before`, ascending."""
+        await trio.lowlevel.checkpoint()
+        entries = self._store.entries.get(room, [])
+        end = len(entries) if before is None else min(max(before - 1, 0), len(entries))
+        return entries[max(0, end - max(limit, 0)) : end]
+
+    async def find_sent(self, room: str, keys: Sequence[tuple[str, str]]) -> list[Sent]:
+        """Return what is remembered of the posts under these (sender, client_msg_id) keys."""
+        await trio.lowlevel.checkpoint()
+        entries = (self._store.sent.get((room, *key)) for key in dict.fromkeys(keys))
+        return [_sent(entry) for entry in entries if entry is not None]
+
+    async def message(self, message: str) -> MessageRecord | None:
+        """Return one message by id, tombstones included."""
+        await trio.lowlevel.checkpoint()
+        return self._store.messages.get(message)
+
+    async def messages_by_id(self, ids: Sequence[str]) -> list[MessageRecord]:
+        """Return the messages with these ids; unknown ids are left out."""
+        await trio.lowlevel.checkpoint()
+        messages = self._store.messages
+        return [messages[message] for message in dict.fromkeys(ids) if message in messages]
+
+    async def messages(
+        self, room: str, *, before: int | None = None, after: int | None = None, upto: int | None = None, limit: int
+    ) -> list[MessageRecord]:
+        """Return the last `limit` messages below `before`, or the first above `after`, ascending by creation seq."""
+        if before is not None and after is not None:
+            raise ValueError("give before or after, not both")
+        await trio.lowlevel.checkpoint()
+        order = self._store.message_order.get(room, [])
+        top = MAX_INT if upto is None else upto
+        if before is not None:
+            top = min(top, before - 1)
+        end = bisect_right(order, top, key=_seq)
+        if after is not None:
+            start = bisect_left(order, after + 1, key=_seq)
+            end = min(end, start + max(limit, 0))
+        else:
+            start = max(0, end - max(limit, 0))
+        return [self._store.messages[message] for _, message in order[start:end]]
+
+    def _is_sent(self, room: str, sender: str, client_msg_id: str) -> bool:
+        return (room, sender, client_msg_id) in self._store.sent
+
+
+def _seq(place: tuple[int, str]) -> int:
+    return place[0]
+
+
+def _sent(entry: Entry) -> Sent:
+    return Sent(
+        sender=entry.sender or "",
+        client_msg_id=entry.client_msg_id or "",
+        seq=entry.seq,
+        msg_no=entry.msg_no or 0,
+        message_id=entry.message_id or "",
+        digest=entry.digest or b"",
+    )

@@ -1,0 +1,71 @@
+"""Migrating the store that a URL names: for `open_storage` and for operators.
+
+A store in RAM has nothing to migrate. Every function raises MigrationRefused for a database of a newer or another
+program, and StorageUnavailable if the store does not answer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from storage.migrations import MigrationRefused, MigrationStatus, status_of
+from storage.sqlite import Database, SqliteSettings, open_database
+from storage.sqlite.schema import down, known_migrations, status, up
+from storage.url import MemoryUrl, SqliteUrl, parse_url
+
+T = TypeVar("T")
+
+
+async def migrate_up(url: str) -> list[int]:
+    """Apply every pending migration, in order; return their numbers."""
+    match parse_url(url):
+        case MemoryUrl():
+            return []
+        case SqliteUrl(path=path):
+            return await _run(SqliteSettings(path), partial(up, known=known_migrations()))
+
+
+async def migrate_down(url: str, *, to: int) -> list[int]:
+    """Undo every migration above `to`, the latest first; return their numbers. What they hold is lost."""
+    match parse_url(url):
+        case MemoryUrl():
+            return []
+        case SqliteUrl(path=path):
+            return await _run(SqliteSettings(path), partial(down, known=known_migrations(), to=to))
+
+
+async def migration_status(url: str) -> list[MigrationStatus]:
+    """Report every known migration and when it was applied; changes nothing and creates no file."""
+    match parse_url(url):
+        case MemoryUrl():
+            return []
+        case SqliteUrl(path=path):
+            if not path.exists():
+                return status_of(known_migrations(), [])
+            return await _run(SqliteSettings(path), partial(status, known=known_migrations()))
+
+
+@asynccontextmanager
+async def open_sqlite(settings: SqliteSettings, *, migrate: bool) -> AsyncIterator[Database]:
+    """Open a SQLite file with an up-to-date schema: brought up to date if `migrate`, refused otherwise."""
+    async with open_database(settings, prepare=partial(_prepare, migrate=migrate)) as database:
+        yield database
+
+
+async def _run(settings: SqliteSettings, work: Callable[[sqlite3.Connection], T]) -> T:
+    async with open_database(settings) as database:
+        return await database.prepare(work)
+
+
+def _prepare(connection: sqlite3.Connection, *, migrate: bool) -> None:
+    known = known_migrations()
+    if migrate:
+        up(connection, known)
+        return
+    missing = [step.number for step in status(connection, known) if step.applied_at is None]
+    if missing:
+        raise MigrationRefused(f"migrations {missing} are not applied: migrate the database first")

@@ -1,0 +1,120 @@
+"""The two narrow ports. `Journal` is what happened in rooms; `Directory` is the accounts and the projections of rooms.
+
+Backends implement both and enforce uniqueness, nothing else. They raise only the errors of `storage.errors`. Every read
+that takes a `limit` returns at most that many rows. The storage actors implement the same ports around a backend, adding
+deadlines, group commit and bounds, so a caller cannot tell (and must not care) which one it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from storage.records import (
+    Append,
+    Entry,
+    MemberRecord,
+    MessageRecord,
+    Page,
+    RoomRecord,
+    RoomSnapshot,
+    Sent,
+    UserRecord,
+)
+
+
+class Journal(Protocol):
+    """The commit point: a gapless sequence of entries per room, with the messages they amount to."""
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        """Commit all of it durably, or nothing.
+
+        Raises:
+            Conflict: `seq` when a room's next seq is taken or would leave a hole, `client_msg_id` for a repeated post.
+            StorageUnavailable: known not written.
+            OutcomeUnknown: cut off in mid-commit.
+        """
+        ...
+
+    async def load_room(self, room: str) -> RoomSnapshot | None:
+        """Row, members and head of one room, consistent with each other; None where no such room was ever created."""
+        ...
+
+    async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
+        """Entries with `after < seq <= upto`, ascending, the first `limit` of them."""
+        ...
+
+    async def read_back(self, room: str, *, before: int | None = None, limit: int) -> list[Entry]:
+        """The last `limit` entries with `seq < before` (None: up to the head), ascending."""
+        ...
+
+    async def find_sent(self, room: str, keys: Sequence[tuple[str, str]]) -> list[Sent]:
+        """What is remembered of the posts under these (sender, client_msg_id) keys; unknown keys are left out."""
+        ...
+
+    async def message(self, message: str) -> MessageRecord | None:
+        """One message by id, tombstones included."""
+        ...
+
+    async def messages_by_id(self, ids: Sequence[str]) -> list[MessageRecord]:
+        """The messages with these ids, in no promised order; unknown ids are left out."""
+        ...
+
+    async def messages(
+        self, room: str, *, before: int | None = None, after: int | None = None, upto: int | None = None, limit: int
+    ) -> list[MessageRecord]:
+        """Messages of a room by creation seq, ascending: the last `limit` below `before`, or the first above `after`.
+
+        At most one of `before` and `after` is given; with neither, the newest `limit`. `upto` (inclusive) clips both.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Accounts, and what may be asked about rooms without waking them."""
+
+    async def probe(self) -> None:
+        """A cheap round trip that proves the store answers. Raises StorageUnavailable."""
+        ...
+
+    async def create_user(self, user: UserRecord) -> None:
+        """Store a new account. Raises Conflict `username` or `email`."""
+        ...
+
+    async def user(self, user: str) -> UserRecord | None:
+        """One account by id."""
+        ...
+
+    async def user_by_login(self, *, name_key: str | None = None, email: str | None = None) -> UserRecord | None:
+        """One account by folded username or by folded e-mail address; exactly one of the two is given."""
+        ...
+
+    async def users(self, *, ids: Sequence[str] = (), name_keys: Sequence[str] = ()) -> list[UserRecord]:
+        """The accounts with these ids or these folded names, in no promised order; unknown ones are left out."""
+        ...
+
+    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
+        """Accounts whose `name_key` starts with this folded prefix, in name order, disabled ones left out."""
+        ...
+
+    async def room(self, room: str) -> RoomRecord | None:
+        """One room's row, tombstones included."""
+        ...
+
+    async def member(self, room: str, user: str) -> MemberRecord | None:
+        """One membership."""
+        ...
+
+    async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
+        """Members of a room by user id (that is, by age of the account)."""
+        ...
+
+    async def rooms_of(
+        self, user: str, *, cursor: str | None, limit: int
+    ) -> Page[tuple[RoomRecord, MemberRecord]]:
+        """Living rooms that the user is a member of, newest room first."""
+        ...
+
+    async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
+        """Living public rooms whose `name_key` starts with this folded prefix, in name order (id breaks ties)."""
+        ...

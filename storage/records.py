@@ -1,0 +1,157 @@
+"""The records that storage keeps: plain frozen values, shared by every backend.
+
+Times are integers, milliseconds since the Unix epoch, UTC. Identifiers are opaque prefixed strings made by the caller
+(`u_…`, `r_…`, `m_…`). Nothing here knows a rule of chat: what a role may do or what an entry means is decided above.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class UserRecord(Struct, frozen=True):
+    """One account. `name_key` is the folded username and unique; `password_hash` never leaves storage and accounts."""
+
+    id: str
+    username: str
+    name_key: str
+    display_name: str
+    email: str | None
+    password_hash: str
+    role: str
+    created_at: int
+    disabled: bool = False
+
+
+class RoomRecord(Struct, frozen=True):
+    """A room's settings as of `applied_seq`: the projection of its journal up to and including that entry.
+
+    `epoch` changes only when a journal was restored or truncated. `deleted_at` marks a tombstone: the row stays so that
+    the journal stays explainable, and every listing leaves it out.
+    """
+
+    id: str
+    kind: str
+    visibility: str
+    name: str
+    name_key: str
+    topic: str
+    created_by: str
+    created_at: int
+    epoch: str
+    settings: bytes
+    applied_seq: int
+    last_msg_no: int
+    deleted_at: int | None = None
+
+
+class MemberRecord(Struct, frozen=True):
+    """One membership: `joined_seq` is the seq of the entry that made the user a member (this time)."""
+
+    room: str
+    user: str
+    role: str
+    joined_seq: int
+    joined_at: int
+
+
+class MessageRecord(Struct, frozen=True):
+    """A message as it reads now: `doc` is the public JSON object, the other fields are what lookups need."""
+
+    id: str
+    room: str
+    seq: int
+    msg_no: int
+    author: str
+    deleted: bool
+    doc: bytes
+
+
+class Entry(Struct, frozen=True):
+    """One durable change of one room: the unit of the journal.
+
+    `body` is the event exactly as it goes on the wire and as catch-up replays it; it is made once and never re-encoded.
+    The other fields repeat what an index needs. `sender` and `client_msg_id` are set together, on posts only, and are
+    unique per room without expiry; `digest` fingerprints what was sent so that a repeat with another body is told apart.
+    """
+
+    room: str
+    seq: int
+    ts: int
+    type: str
+    actor: str
+    body: bytes
+    sender: str | None = None
+    client_msg_id: str | None = None
+    digest: bytes | None = None
+    message_id: str | None = None
+    msg_no: int | None = None
+
+
+class PutRoom(Struct, frozen=True, tag="room"):
+    """Replace the room's row by this one (whole row, so replaying it is harmless)."""
+
+    room: RoomRecord
+
+
+class PutMember(Struct, frozen=True, tag="member"):
+    """Insert or replace one membership."""
+
+    member: MemberRecord
+
+
+class DropMember(Struct, frozen=True, tag="drop_member"):
+    """Delete one membership if it is there."""
+
+    room: str
+    user: str
+
+
+class PutMessage(Struct, frozen=True, tag="message"):
+    """Insert or replace one message's current text."""
+
+    message: MessageRecord
+
+
+Change = PutRoom | PutMember | DropMember | PutMessage
+
+
+class Append(Struct, frozen=True):
+    """One room's share of a commit: entries with consecutive `seq`, and the projections of exactly these entries.
+
+    `changes` ends with the room's own `PutRoom`, whose `applied_seq` is the last entry's seq.
+    """
+
+    room: str
+    entries: tuple[Entry, ...]
+    changes: tuple[Change, ...]
+
+
+class Sent(Struct, frozen=True):
+    """What is remembered of a post for ever, so that its repeat gets the same answer."""
+
+    sender: str
+    client_msg_id: str
+    seq: int
+    msg_no: int
+    message_id: str
+    digest: bytes
+
+
+class RoomSnapshot(Struct, frozen=True):
+    """What an activating room loads: its row, all memberships and the journal's true head (read in one transaction)."""
+
+    room: RoomRecord
+    members: tuple[MemberRecord, ...]
+    head_seq: int
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a listing; `next_cursor` is None on the last one."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None

@@ -1,0 +1,87 @@
+"""Opening a connection to a SQLite file the way JustChat relies on: durable, strict and checked.
+
+WAL with `synchronous=FULL` means that a commit has reached the disk when it returns, and that readers neither wait for
+the writer nor hold it up. SQLite silently ignores a PRAGMA it cannot honour, so every one is read back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import stat
+from contextlib import suppress
+
+from storage.errors import StorageUnavailable
+from storage.sqlite.settings import SqliteSettings
+
+OLDEST_VERSION = (3, 37, 0)  # the first with STRICT tables
+FILE_MODE = 0o600
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+CACHED_STATEMENTS = 128
+
+logger = logging.getLogger(__name__)
+
+
+def connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection:
+    """Open a connection, creating the file if need be. Raises StorageUnavailable when that does not work.
+
+    Transactions are ours: there is no implicit BEGIN. The connection is for one thread at a time.
+    """
+    check_version(sqlite3.sqlite_version_info)
+    try:
+        _create_file(settings)
+        connection = sqlite3.connect(
+            settings.path,
+            timeout=settings.busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise StorageUnavailable(f"cannot open {settings.path}: {error}") from error
+    try:
+        _prepare(connection, settings, read_only=read_only)
+    except BaseException as error:
+        with suppress(sqlite3.Error):
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise StorageUnavailable(f"cannot use {settings.path}: {error}") from error
+        raise
+    return connection
+
+
+def check_version(version: tuple[int, ...]) -> None:
+    """Raise StorageUnavailable for a SQLite that is too old."""
+    if version < OLDEST_VERSION:
+        have, need = (".".join(map(str, v)) for v in (version, OLDEST_VERSION))
+        raise StorageUnavailable(f"SQLite {have} is too old: JustChat needs {need} or newer")
+
+
+def _create_file(settings: SqliteSettings) -> None:
+    # Made before SQLite opens it, so that it is never readable by others; SQLite gives -wal and -shm the same mode.
+    # Only ever opened here when it is new: closing a second descriptor would drop SQLite's locks on the file.
+    try:
+        descriptor = os.open(settings.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE)
+    except FileExistsError:
+        if stat.S_IMODE(settings.path.stat().st_mode) & 0o077:
+            logger.warning("event=database_readable_by_others path=%s", settings.path)
+        return
+    os.close(descriptor)
+
+
+def _prepare(connection: sqlite3.Connection, settings: SqliteSettings, *, read_only: bool) -> None:
+    pragmas: dict[str, int | str] = {
+        "busy_timeout": round(settings.busy_seconds * 1000),
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+        "journal_size_limit": WAL_LIMIT_BYTES,
+        "query_only": int(read_only),
+    }
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+        (actual,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if actual != value:
+            raise StorageUnavailable(f"SQLite does not take PRAGMA {name} = {value}: it stays {actual}")

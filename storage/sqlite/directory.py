@@ -1,0 +1,120 @@
+"""The directory in a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from msgspec.structs import astuple
+
+from storage.errors import Conflict
+from storage.listing import name_position, page_of, parse_name_position, prefix_end
+from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+from storage.sqlite import statements as sql
+from storage.sqlite.database import Database
+from storage.sqlite.rows import Row, member_of, room_of, user_of
+
+ABOVE_ALL_TEXT = b""
+ROOM_COLUMNS = len(RoomRecord.__struct_fields__)
+
+
+class SqliteDirectory:
+    """The `Directory` port over a `Database`."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def probe(self) -> None:
+        """Read one page of the file. Raises StorageUnavailable."""
+        await self._fetch(sql.PROBE, ())
+
+    async def create_user(self, user: UserRecord) -> None:
+        """Store a new account. Raises Conflict `username` or `email`."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(sql.INSERT_USER, astuple(user))
+            except sqlite3.IntegrityError as error:
+                if (conflict := _conflict(connection, user)) is not None:
+                    raise conflict from error
+                raise
+
+        await self._database.write(write)
+
+    async def user(self, user: str) -> UserRecord | None:
+        """Return one account by id."""
+        return await self._one_user(sql.USER, user)
+
+    async def user_by_login(self, *, name_key: str | None = None, email: str | None = None) -> UserRecord | None:
+        """Return one account by folded username or by folded e-mail address; exactly one of the two is given."""
+        if (name_key is None) == (email is None):
+            raise ValueError("give name_key or email, and not both")
+        if name_key is not None:
+            return await self._one_user(sql.USER_BY_NAME, name_key)
+        return await self._one_user(sql.USER_BY_EMAIL, email)
+
+    async def users(self, *, ids: Sequence[str] = (), name_keys: Sequence[str] = ()) -> list[UserRecord]:
+        """Return the accounts with these ids or these folded names, each once; unknown ones are left out."""
+        lookups = [(sql.USER, key) for key in ids] + [(sql.USER_BY_NAME, key) for key in name_keys]
+
+        def read(connection: sqlite3.Connection) -> list[UserRecord]:
+            rows = (connection.execute(statement, (key,)).fetchone() for statement, key in lookups)
+            found = {row[0]: row for row in rows if row is not None}
+            return [user_of(row) for row in found.values()]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
+        rows = await self._fetch(sql.USERS_BY_PREFIX, (prefix, _end(prefix), max(limit, 0)))
+        return [user_of(row) for row in rows]
+
+    async def room(self, room: str) -> RoomRecord | None:
+        """Return one room's row, tombstones included."""
+        rows = await self._fetch(sql.ROOM, (room,))
+        return room_of(rows[0]) if rows else None
+
+    async def member(self, room: str, user: str) -> MemberRecord | None:
+        """Return one membership."""
+        rows = await self._fetch(sql.MEMBER, (room, user))
+        return member_of(rows[0]) if rows else None
+
+    async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
+        """Return members of a room by user id."""
+        rows = await self._fetch(sql.MEMBERS_AFTER, (room, cursor or "", max(limit, 0) + 1))
+        return page_of([member_of(row) for row in rows], limit, lambda member: member.user)
+
+    async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
+        """Return living rooms that the user is a member of, newest room first."""
+        rows = await self._fetch(sql.ROOMS_OF, (user, ABOVE_ALL_TEXT if cursor is None else cursor, max(limit, 0) + 1))
+        found = [(room_of(row[:ROOM_COLUMNS]), member_of(row[ROOM_COLUMNS:])) for row in rows]
+        return page_of(found, limit, lambda pair: pair[0].id)
+
+    async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
+        """Return living public rooms whose `name_key` starts with this folded prefix, in name order."""
+        start = max((prefix, ""), parse_name_position(cursor or ""))
+        rows = await self._fetch(sql.PUBLIC_ROOMS, (*start, _end(prefix), max(limit, 0) + 1))
+        return page_of([room_of(row) for row in rows], limit, name_position)
+
+    async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
+        rows = await self._fetch(statement, (key,))
+        return user_of(rows[0]) if rows else None
+
+    async def _fetch(self, statement: str, values: Row) -> list[Row]:
+        return await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
+
+
+def _end(prefix: str) -> str | bytes:
+    end = prefix_end(prefix)
+    return ABOVE_ALL_TEXT if end is None else end
+
+
+def _conflict(connection: sqlite3.Connection, user: UserRecord) -> Conflict | None:
+    taken = connection.execute(sql.USER_BY_NAME, (user.name_key,)).fetchone()
+    if taken is not None:
+        return Conflict("username")
+    if connection.execute(sql.USER_BY_EMAIL, (user.email,)).fetchone() is not None:
+        return Conflict("email")
+    return Conflict("username") if connection.execute(sql.USER, (user.id,)).fetchone() is not None else None

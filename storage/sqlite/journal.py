@@ -1,0 +1,158 @@
+"""The journal in a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from msgspec.structs import astuple
+
+from storage.conflicts import find_conflict
+from storage.errors import Conflict, Unstorable
+from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.sqlite import statements as sql
+from storage.sqlite.database import Database
+from storage.sqlite.rows import NetChanges, Row, entry_of, member_of, message_of, room_of, sent_of
+
+MAX_SEQ = 2**63 - 1
+UNIQUE = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+
+
+class SqliteJournal:
+    """The `Journal` port over a `Database`."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        """Commit all of it durably, or nothing; a caller that is cancelled cannot know which."""
+        rows = _rows_of(appends)
+        net = NetChanges(appends)
+
+        def write(connection: sqlite3.Connection) -> None:
+            _insert(connection, rows, appends)
+            _project(connection, net)
+
+        await self._database.write(write)
+
+    async def load_room(self, room: str) -> RoomSnapshot | None:
+        """Return row, members and head of one room, read in one transaction."""
+
+        def read(connection: sqlite3.Connection) -> RoomSnapshot | None:
+            row = connection.execute(sql.ROOM, (room,)).fetchone()
+            if row is None:
+                return None
+            members = connection.execute(sql.ALL_MEMBERS, (room,)).fetchall()
+            return RoomSnapshot(
+                room=room_of(row), members=tuple(map(member_of, members)), head_seq=_head(connection, room)
+            )
+
+        return await self._database.read(read, snapshot=True)
+
+    async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
+        """Return entries with `after < seq <= upto`, ascending, the first `limit` of them."""
+        bounds = (room, after, MAX_SEQ if upto is None else upto, max(limit, 0))
+        rows = await self._fetch(sql.ENTRIES_AFTER, bounds)
+        return [entry_of(row) for row in rows]
+
+    async def read_back(self, room: str, *, before: int | None = None, limit: int) -> list[Entry]:
+        """Return the last `limit` entries with `seq < before`, ascending."""
+        top = MAX_SEQ if before is None else max(before, 1) - 1
+        rows = await self._fetch(sql.ENTRIES_UPTO, (room, top, max(limit, 0)))
+        return [entry_of(row) for row in reversed(rows)]
+
+    async def find_sent(self, room: str, keys: Sequence[tuple[str, str]]) -> list[Sent]:
+        """Return what is remembered of the posts under these (sender, client_msg_id) keys."""
+
+        def read(connection: sqlite3.Connection) -> list[Sent]:
+            found = (connection.execute(sql.SENT, (room, *key)).fetchone() for key in dict.fromkeys(keys))
+            return [sent_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def message(self, message: str) -> MessageRecord | None:
+        """Return one message by id, tombstones included."""
+        rows = await self._fetch(sql.MESSAGE, (message,))
+        return message_of(rows[0]) if rows else None
+
+    async def messages_by_id(self, ids: Sequence[str]) -> list[MessageRecord]:
+        """Return the messages with these ids; unknown ids are left out."""
+
+        def read(connection: sqlite3.Connection) -> list[MessageRecord]:
+            found = (connection.execute(sql.MESSAGE, (message,)).fetchone() for message in dict.fromkeys(ids))
+            return [message_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def messages(
+        self, room: str, *, before: int | None = None, after: int | None = None, upto: int | None = None, limit: int
+    ) -> list[MessageRecord]:
+        """Return the last `limit` messages below `before`, or the first above `after`, ascending by creation seq."""
+        if before is not None and after is not None:
+            raise ValueError("give before or after, not both")
+        top = MAX_SEQ if upto is None else upto
+        if after is not None:
+            rows = await self._fetch(sql.MESSAGES_AFTER, (room, after, top, max(limit, 0)))
+            return [message_of(row) for row in rows]
+        if before is not None:
+            top = min(top, max(before, 1) - 1)
+        rows = await self._fetch(sql.MESSAGES_UPTO, (room, top, max(limit, 0)))
+        return [message_of(row) for row in reversed(rows)]
+
+    async def _fetch(self, statement: str, values: Row) -> list[Row]:
+        return await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
+
+
+def _rows_of(appends: Sequence[Append]) -> list[Row]:
+    rows: list[Row] = []
+    for append in appends:
+        for entry in append.entries:
+            if entry.room != append.room:
+                raise Unstorable(f"an entry of {entry.room} in an append of {append.room}")
+            rows.append(astuple(entry))
+    return rows
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Row], appends: Sequence[Append]) -> None:
+    # The statement inserts an entry only on top of its predecessor, and the primary key refuses a seq that is taken.
+    try:
+        inserted = connection.executemany(sql.INSERT_ENTRY, rows).rowcount if rows else 0
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode not in UNIQUE:
+            raise
+        inserted = -1
+    if inserted != len(rows):
+        raise _explain(connection, appends)
+
+
+def _explain(connection: sqlite3.Connection, appends: Sequence[Append]) -> Conflict:
+    # The state before: what was inserted so far is undone. The lock is taken again at once; should another writer have
+    # come between, what it did is what we are in conflict with.
+    connection.execute("ROLLBACK")
+    connection.execute("BEGIN")
+
+    def is_sent(room: str, sender: str, client_msg_id: str) -> bool:
+        return connection.execute(sql.SENT, (room, sender, client_msg_id)).fetchone() is not None
+
+    conflict = find_conflict(appends, head_of=lambda room: _head(connection, room), is_sent=is_sent)
+    return conflict or Conflict("seq", room=appends[0].room)
+
+
+def _project(connection: sqlite3.Connection, net: NetChanges) -> None:
+    dropped = [key for key, member in net.members.items() if member is None]
+    members = [member for member in net.members.values() if member is not None]
+    for statement, rows in (
+        (sql.DELETE_MEMBER, dropped),
+        (sql.PUT_MEMBER, [astuple(member) for member in members]),
+        (sql.PUT_MESSAGE, [astuple(message) for message in net.messages.values()]),
+        (sql.PUT_ROOM, [astuple(room) for room in net.rooms.values()]),
+    ):
+        if rows:
+            connection.executemany(statement, rows)
+
+
+def _head(connection: sqlite3.Connection, room: str) -> int:
+    (head,) = connection.execute(sql.HEAD, (room,)).fetchone()
+    return head or 0

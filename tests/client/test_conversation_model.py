@@ -1,0 +1,207 @@
+"""Any interleaving of duplicates, gaps, resets, refusals, slow reading and lost connections keeps the law of the stream.
+
+Hypothesis plays a hostile network and a busy server against one conversation; a judge sees every item. At the end the
+faults stop, and everything has to come right: each followed room stands at its head, each command has its answer, each
+post is in the journal once.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from justchat.client.backoff import Backoff
+from justchat.client.commands import Command
+from justchat.client.conversation import Conversation
+from justchat.client.inbound import read_data, read_frame
+from justchat.client.items import Ack, Answer, Subscribed, Unsubscribed
+from justchat.client.outbound import encode_command
+from justchat.client.settings import ClientSettings
+from justchat.wire.frames import Send, SendData, Subscribe, SubscribeData, Unsubscribe
+from justchat.wire.server_frames import WelcomeData
+from tests.client.law import Judge
+from tests.client.model_server import ModelServer
+
+ROOMS = ("r_1", "r_2", "r_3")
+ROOM = st.sampled_from(ROOMS)
+CAPACITY = 6
+
+
+class Hostile(RuleBasedStateMachine):
+    """The client under test with its model server, a clock, and a judge in the place of the application."""
+
+    @initialize(everything=st.booleans())
+    def begin(self, everything: bool) -> None:
+        self.server = ModelServer(ROOMS)
+        self.client = Conversation(
+            ClientSettings(event_buffer=CAPACITY), everything=everything, jitter=lambda: self.jitter
+        )
+        self.judge = Judge()
+        self.jitter = 0.5
+        self.now = 1000.0
+        self.commands: list[Command] = []
+        self.finished = 0
+        self.forced = 0
+
+    # The world.
+
+    @rule(room=ROOM, count=st.integers(1, 4))
+    def others_post(self, room: str, count: int) -> None:
+        for _ in range(count):
+            self.server.post(room, f"{room} {self.server.journals[room].epoch} {self.server.journals[room].head + 1}")
+
+    @rule(room=ROOM)
+    def a_journal_is_restored(self, room: str) -> None:
+        self.server.restore(room)
+
+    @precondition(lambda self: not self.client.following.everything)
+    @rule(room=ROOM)
+    def the_user_is_removed(self, room: str) -> None:
+        self.server.remove(room)
+
+    @rule(index=st.integers(0, 20))
+    def an_event_is_lost(self, index: int) -> None:
+        self.server.lose(index)
+
+    @rule(index=st.integers(0, 20))
+    def an_event_is_repeated(self, index: int) -> None:
+        self.server.repeat(index)
+
+    @rule(count=st.integers(1, 3))
+    def the_server_is_busy(self, count: int) -> None:
+        self.server.refusals = count
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 11.0, 40.0]), jitter=st.floats(0, 0.99))
+    def time_passes(self, seconds: float, jitter: float) -> None:
+        self.now += seconds
+        self.jitter = jitter
+
+    @rule()
+    def the_connection_breaks(self) -> None:
+        self.server.disconnect()
+
+    # The line between the two.
+
+    @precondition(lambda self: not self.server.greeted)
+    @rule()
+    def connect(self) -> None:
+        self.server.take(self.client.hello(self.now))
+        welcome = self.server.outgoing.popleft().decode()
+        self.client.welcomed(read_data(read_frame(welcome), WelcomeData))
+
+    @precondition(lambda self: self.server.greeted)
+    @rule(count=st.integers(1, 12))
+    def frames_arrive(self, count: int) -> None:
+        for _ in range(count):
+            if self.server.outgoing and self.client.wants_frames:
+                self.client.take(self.server.outgoing.popleft().decode(), self.now)
+
+    @precondition(lambda self: self.server.greeted)
+    @rule()
+    def frames_leave(self) -> None:
+        while (frame := self.client.next_frame(self.now)) is not None:
+            self.server.take(frame)
+
+    # The application.
+
+    @rule(count=st.integers(1, 12))
+    def the_application_reads(self, count: int) -> None:
+        for _ in range(min(count, len(self.client.buffer))):
+            self.judge.see(self.client.buffer.pop())
+
+    @rule(room=ROOM)
+    def the_application_posts(self, room: str) -> None:
+        frame_id = str(len(self.commands))
+        self.command(Send(room, SendData(f"id-{frame_id}", f"post {frame_id}"), id=frame_id), Ack)
+
+    @rule(room=ROOM, history=st.integers(0, 3))
+    def the_application_subscribes(self, room: str, history: int) -> None:
+        self.client.following.want(room)
+        self.forced += 1
+        self.command(Subscribe(room, SubscribeData(history=history), id=str(len(self.commands))), Subscribed)
+
+    @rule(room=ROOM, back=st.integers(-1, 5))
+    def the_application_resumes(self, room: str, back: int) -> None:
+        journal = self.server.journals[room]
+        after = max(0, journal.head - back)
+        self.client.following.want(room)
+        self.forced += 1
+        wish = SubscribeData(after=after, epoch=journal.epoch)
+        self.command(Subscribe(room, wish, id=str(len(self.commands))), Subscribed, after=after)
+
+    @precondition(lambda self: not self.client.following.everything)
+    @rule(room=ROOM)
+    def the_application_unsubscribes(self, room: str) -> None:
+        self.command(Unsubscribe(room, id=str(len(self.commands))), Unsubscribed)
+
+    @precondition(lambda self: self.commands)
+    @rule(index=st.integers(0, 50))
+    def a_caller_gives_up(self, index: int) -> None:
+        command = self.commands[index % len(self.commands)]
+        if isinstance(command.answer, Ack) or command.expects is not Ack:
+            return
+        self.client.commands.forget(command.id)
+        self.commands.remove(command)
+        self.commands.append(command)
+
+    def command(
+        self, frame: Send | Subscribe | Unsubscribe, expects: type[Answer], *, after: int | None = None
+    ) -> None:
+        text = encode_command(frame, max_bytes=16_384)
+
+        def done() -> None:
+            self.finished += 1
+
+        command = Command(frame.id or "", text, expects, on_done=done, backoff=Backoff(), after=after)
+        self.commands.append(command)
+        self.client.commands.add(command)
+
+    # What must always, and what must finally be true.
+
+    @invariant()
+    def the_buffer_is_bounded(self) -> None:
+        if hasattr(self, "client"):
+            # Beginnings and ends of runs may go beyond: they answer requests, resets and removals, one for one.
+            runs = sum(not hasattr(item, "ts") for item in self.client.buffer._items)
+            assert len(self.client.buffer) - runs <= CAPACITY
+
+    def teardown(self) -> None:
+        if not hasattr(self, "client"):
+            return
+        self.server.refusals = 0
+        self.the_connection_breaks()
+        self.connect()
+        for _ in range(400):
+            self.frames_leave()
+            self.frames_arrive(50)
+            self.the_application_reads(50)
+            self.now += 1.0
+            if not (self.server.outgoing or self.client.following.behind or len(self.client.commands)):
+                break
+        self.the_application_reads(1000)
+        self.everything_has_come_right()
+
+    def everything_has_come_right(self) -> None:
+        following = self.client.following
+        assert not len(self.client.commands), "every command has been answered"
+        assert following.behind == 0
+        for room, journal in self.server.journals.items():
+            position = following.position(room)
+            assert (position is not None) == (room in self.judge.seqs) == (room in self.server.live)
+            if position is not None:
+                assert (position.epoch, position.seq) == (journal.epoch, journal.head)
+                assert self.judge.seqs[room] == journal.head
+            ids = [key for key in journal.posts]
+            assert len(ids) == len(set(ids))
+        if following.everything:
+            assert set(self.judge.seqs) == set(ROOMS)
+        for command in self.commands:
+            if isinstance(command.answer, Ack):
+                assert command.failure is None
+
+
+Hostile.TestCase.settings = settings(
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestHostile = Hostile.TestCase

@@ -1,0 +1,323 @@
+"""The chat page in a real browser against a real server: what people do with it, and what must never happen in it.
+
+Every test ends by checking that its windows were quiet: no dialog, no error in the console, no request to another host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ViewportSize, expect
+
+import justchat.web
+from tests.support.browser import PASSWORD, Window, running_browser
+from tests.support.server import ServerProcess, running_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+
+AT_ONCE_MS = 2_000
+PHONE = ViewportSize(width=360, height=640)
+OpenWindow = Callable[..., Window]
+_numbers = count(1)
+
+# Each would leave a mark if it were ever taken for anything but text.
+XSS_CORPUS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "<svg/onload=alert(3)>",
+    '"><iframe srcdoc="<script>parent.alert(4)</script>">',
+    "<a href='javascript:alert(5)'>press me</a>",
+    "javascript:alert(6)",
+    "data:text/html,<script>alert(7)</script>",
+    "[press](javascript:alert(8))",
+    'https://example.org/"onmouseover="alert(9)',
+    "https://example.org/?q=<img/src/onerror=alert(10)>",
+    "http://javascript:alert(11)@example.org/",
+    "</textarea></li></ol><style>*{display:none}</style>",
+    "<details open ontoggle=alert(12)>",
+    "&lt;script&gt;alert(13)&lt;/script&gt;",
+    "{{constructor.constructor('alert(14)')()}}${alert(15)}",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(16)>",
+)
+HANDLERS = "[...document.querySelectorAll('*')].flatMap((n) => n.getAttributeNames()).filter((a) => /^on/.test(a))"
+FOUND_ELEMENTS = "#app script, #app img, #app iframe, #app style, #app form form, #app details, #app math, #app object"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(tmp_path_factory.mktemp("page")) as server:
+        yield server
+
+
+@pytest.fixture
+def open_window(browser: Browser, server: ServerProcess) -> Iterator[OpenWindow]:
+    windows: list[Window] = []
+
+    def open_one(*, viewport: ViewportSize | None = None, dark: bool = False) -> Window:
+        size = {} if viewport is None else {"viewport": viewport}
+        windows.append(Window(browser, server.url, dark=dark, **size))
+        return windows[-1]
+
+    yield open_one
+    for window in windows:
+        window.close()
+
+
+def fresh(name: str) -> str:
+    """Give a username that no other test uses."""
+    return f"{name}{next(_numbers)}"
+
+
+def test_two_people_in_two_browsers_see_each_other_at_once(open_window: OpenWindow) -> None:
+    """Sign up, make a public room, find and join it, talk: each message is on the other screen within two seconds."""
+    ada, bo = open_window(), open_window()
+    ada.sign_up(fresh("ada"), display_name="Ada Lindqvist")
+    bo.sign_up(fresh("bo"), display_name="Bo Okafor")
+    ada.make_room("Harbour run", public=True)
+    bo.join_room("Harbour run")
+    ada.expect_system_line("Bo Okafor joined")
+    ada.say("Is the bridge open?")
+    bo.expect_messages("Is the bridge open?", within_ms=AT_ONCE_MS)
+    bo.say("Since Thursday.")
+    ada.expect_messages("Is the bridge open?", "Since Thursday.", within_ms=AT_ONCE_MS)
+    expect(bo.page.locator(".row:not(.own) .who")).to_have_text("Ada Lindqvist")
+    expect(ada.room_row("Harbour run")).to_contain_text("Bo Okafor: Since Thursday.")
+    ada.assert_quiet()
+    bo.assert_quiet()
+
+
+def test_a_message_in_another_room_is_counted_until_the_room_is_opened(open_window: OpenWindow) -> None:
+    """The list shows what was said elsewhere and how much of it is new; opening the room takes the number away."""
+    ada, bo = open_window(), open_window()
+    bo_name = fresh("bo")
+    bo.sign_up(bo_name)
+    ada.sign_up(fresh("ada"))
+    ada.make_room("First", people=(bo_name,))
+    bo.open_room("First")
+    bo.make_room("Elsewhere")
+    ada.say("one")
+    ada.say("two")
+    row = bo.room_row("First")
+    expect(row.locator(".badge")).to_have_text("2")
+    expect(row).to_contain_text("two")
+    bo.open_room("First")
+    bo.expect_messages("one", "two")
+    expect(row.locator(".badge")).to_have_count(0)
+    bo.assert_quiet()
+
+
+def test_a_reload_keeps_the_history_and_the_place(open_window: OpenWindow) -> None:
+    """The person is still signed in, the same room is open, and it shows the same messages."""
+    ada = open_window()
+    ada.sign_up(fresh("ada"))
+    ada.make_room("Diary")
+    said = [f"entry {number}" for number in range(8)]
+    for text in said:
+        ada.say(text)
+    ada.expect_messages(*said)
+    ada.page.reload()
+    ada.expect_connected()
+    ada.expect_messages(*said)
+    ada.assert_quiet()
+
+
+def test_scrolling_up_brings_all_older_messages_in_order(open_window: OpenWindow) -> None:
+    """120 messages do not fit the first page; scrolling to the top again and again shows each of them once."""
+    ada = open_window()
+    ada.sign_up(fresh("ada"))
+    room = ada.call("POST", "/rooms", {"kind": "group", "name": "Archive"})["id"]
+    said = [f"line {number}" for number in range(120)]
+    for number, text in enumerate(said):
+        ada.call("POST", f"/rooms/{room}/messages", {"client_msg_id": f"archive-{number}", "body": text})
+    ada.page.reload()
+    ada.open_room("Archive")
+    expect(ada.messages.last).to_have_text("line 119")
+    assert ada.messages.count() < len(said)
+    beginning = ada.page.locator("#beginning")
+    for _ in range(10):
+        if beginning.is_visible():
+            break
+        before = ada.messages.count()
+        ada.page.locator("#scroller").evaluate("(node) => { node.scrollTop = 0; }")
+        expect(ada.messages.nth(before)).to_be_attached()
+    ada.expect_messages(*said)
+    ada.assert_quiet()
+
+
+def test_members_are_added_the_room_is_renamed_and_left(open_window: OpenWindow) -> None:
+    """What happens to a room shows up for everybody in it; a room that was left is gone from the list."""
+    ada, bo = open_window(), open_window()
+    bo_name = fresh("bo")
+    bo.sign_up(bo_name, display_name="Bo")
+    ada.sign_up(fresh("ada"), display_name="Ada")
+    ada.make_room("Old name")
+    ada.page.click("#details-toggle")
+    ada.page.click("#act-add")
+    ada.choose("#add-people", bo_name)
+    ada.page.click("#add-form button[type=submit]")
+    expect(ada.page.locator("#member-list .member")).to_have_count(2)
+    bo.open_room("Old name")
+    ada.page.click("#act-rename")
+    ada.page.fill("#rename-name", "New name")
+    ada.page.click("#rename-form button[type=submit]")
+    expect(bo.page.locator("#room-name")).to_have_text("New name")
+    bo.expect_system_line("Ada renamed the room to New name")
+    bo.page.click("#details-toggle")
+    bo.page.click("#act-leave")
+    bo.page.click("#confirm-yes")
+    expect(bo.room_row("New name")).to_have_count(0)
+    ada.expect_system_line("Bo left")
+    expect(ada.page.locator("#member-list .member")).to_have_count(1)
+    ada.assert_quiet()
+    bo.assert_quiet()
+
+
+def test_a_deleted_message_becomes_a_tombstone_for_everybody(open_window: OpenWindow) -> None:
+    """Only one's own message can be deleted; afterwards nobody sees its text, not even after a reload."""
+    ada, bo = open_window(), open_window()
+    bo_name = fresh("bo")
+    bo.sign_up(bo_name)
+    ada.sign_up(fresh("ada"))
+    ada.make_room("Slips", people=(bo_name,))
+    bo.open_room("Slips")
+    ada.say("my secret")
+    bo.expect_messages("my secret")
+    expect(bo.page.locator("[data-act=delete]")).to_have_count(0)
+    ada.expect_messages("my secret")
+    ada.page.hover(".row.own .bubble")
+    ada.page.click("[data-act=delete]")
+    ada.page.click("#confirm-yes")
+    for window in (ada, bo):
+        window.expect_messages("Message deleted")
+        window.page.reload()
+        window.expect_messages("Message deleted")
+        expect(window.page.locator("body")).not_to_contain_text("my secret")
+        window.assert_quiet()
+
+
+def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow) -> None:
+    """A taken name and a short password are explained at their fields, a wrong password above the form."""
+    ada, other = open_window(), open_window()
+    name = fresh("ada")
+    ada.sign_up(name)
+    page = other.page
+    page.goto(other.url)
+    page.fill("#gate-username", name)
+    page.fill("#gate-password", "not the password")
+    page.click("#gate-submit")
+    expect(page.locator("#gate-error")).to_have_text("User name or password is not right.")
+    page.click("#gate-switch")
+    page.fill("#gate-username", name)
+    page.fill("#gate-password", "short")
+    page.click("#gate-submit")
+    expect(page.locator(".field-error[data-for=password]")).to_be_visible()
+    page.fill("#gate-password", PASSWORD)
+    page.click("#gate-submit")
+    expect(page.locator(".field-error[data-for=username]")).to_have_text("Somebody already has that user name.")
+    assert other.dialogs == []
+
+
+def test_the_keyboard_is_enough(open_window: OpenWindow) -> None:
+    """Signing up, making a room and writing work without a pointer."""
+    ada = open_window()
+    keyboard = ada.page.keyboard
+    ada.page.goto(ada.url)
+    ada.page.focus("#gate-switch")
+    keyboard.press("Enter")
+    expect(ada.page.locator("#gate-username")).to_be_focused()
+    keyboard.type(fresh("ada"))
+    keyboard.press("Tab")
+    keyboard.press("Tab")
+    keyboard.type(PASSWORD)
+    keyboard.press("Enter")
+    ada.expect_connected()
+    ada.page.focus("#new-open")
+    keyboard.press("Enter")
+    expect(ada.page.locator("#new-name")).to_be_focused()
+    keyboard.type("By keys")
+    keyboard.press("Enter")
+    expect(ada.page.locator("#composer-text")).to_be_focused()
+    keyboard.type("first line")
+    keyboard.press("Shift+Enter")
+    keyboard.type("second line")
+    keyboard.press("Enter")
+    ada.expect_messages("first line\nsecond line")
+    ada.assert_quiet()
+
+
+def test_a_phone_in_the_dark_shows_one_thing_at_a_time(open_window: OpenWindow) -> None:
+    """At phone width nothing sticks out sideways, the list and the room take turns, and dark mode is dark."""
+    ada = open_window(viewport=PHONE, dark=True)
+    ada.sign_up(fresh("ada"))
+    ada.make_room("Pocket")
+    ada.say("x" * 300 + " https://example.org/" + "y" * 200)
+    expect(ada.messages).to_have_count(1)
+    sidebar, room = ada.page.locator(".sidebar"), ada.page.locator("#room")
+    expect(sidebar).to_be_hidden()
+    assert ada.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    ada.page.click("#room-back")
+    expect(sidebar).to_be_visible()
+    expect(room).to_be_hidden()
+    channels = re.findall(r"\d+", ada.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert max(map(int, channels[:3])) < 64
+    ada.assert_quiet()
+
+
+def test_hostile_text_stays_text_wherever_it_is_shown(open_window: OpenWindow) -> None:
+    """Messages, room names, a topic and a display name out of an XSS corpus open no dialog and make no element."""
+    ada, bo = open_window(), open_window()
+    bo_name = fresh("bo")
+    bo.sign_up(bo_name, display_name="<img src=x onerror=alert(1)>")
+    ada.sign_up(fresh("ada"), display_name="<script>alert(2)</script>")
+    for number, hostile in enumerate(XSS_CORPUS):
+        fields = {"kind": "group", "name": hostile[:90], "topic": hostile, "members": [bo_name]}
+        room = ada.call("POST", "/rooms", fields)["id"]
+        post = {"client_msg_id": f"xss-{number}", "body": hostile}
+        ada.call("POST", f"/rooms/{room}/messages", post)
+        if number == 0:
+            for index, body in enumerate(XSS_CORPUS):
+                ada.call("POST", f"/rooms/{room}/messages", {"client_msg_id": f"all-{index}", "body": body})
+    expect(bo.page.locator("#room-list .room-row")).to_have_count(len(XSS_CORPUS))
+    bo.page.locator("#room-list bdi", has_text=XSS_CORPUS[0]).click()
+    expect(bo.messages).to_have_text([XSS_CORPUS[0], *XSS_CORPUS], use_inner_text=True)
+    bo.page.click("#details-toggle")
+    expect(bo.page.locator("#member-list .member")).to_have_count(2)
+    bo.say(XSS_CORPUS[1])
+    expect(bo.messages).to_have_count(len(XSS_CORPUS) + 2)
+    assert bo.page.locator(FOUND_ELEMENTS).count() == 0
+    assert bo.page.evaluate(HANDLERS) == []
+    links = bo.page.locator("#app a[target]").evaluate_all("(all) => all.map((a) => [a.protocol, a.rel])")
+    assert len(links) >= 2
+    assert {tuple(link) for link in links} <= {
+        (scheme, "noopener noreferrer nofollow") for scheme in ("http:", "https:")
+    }
+    ada.assert_quiet()
+    bo.assert_quiet()
+
+
+def test_the_page_needs_no_exception_from_its_policy(open_window: OpenWindow) -> None:
+    """The strict policy is served, and the markup holds nothing inline and no address of another host."""
+    window = open_window()
+    answer = window.page.goto(window.url)
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for path in Path(justchat.web.__file__).parent.iterdir():
+        if path.suffix not in {".html", ".js", ".css", ".svg"}:
+            continue
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+        assert re.findall(r"https?://\w|\binnerHTML\b|\binsertAdjacentHTML\b|\beval\(", text) == [], path.name
+    markup = answer.text()
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", markup) == []
+    window.assert_quiet()

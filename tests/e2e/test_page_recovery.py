@@ -1,0 +1,228 @@
+"""The chat page when the server dies, the line is cut or frames are lost: nothing is lost and nothing appears twice.
+
+The line is cut in two ways: by killing the real server process, and by a proxy inside the browser that drops, repeats
+or holds back WebSocket frames between the page and the real server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, WebSocketRoute, expect
+
+from tests.support.browser import Window, running_browser
+from tests.support.server import ServerProcess, running_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def server(browser: Browser, tmp_path: Path) -> Iterator[ServerProcess]:
+    with running_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def pair(browser: Browser, server: ServerProcess) -> Iterator[tuple[Window, Window]]:
+    """Ada and Bo, both in the open room "Tunnel"."""
+    ada, bo = Window(browser, server.url), Window(browser, server.url)
+    bo.sign_up("bob")
+    ada.sign_up("ada")
+    ada.make_room("Tunnel", people=("bob",))
+    bo.open_room("Tunnel")
+    yield ada, bo
+    ada.close()
+    bo.close()
+
+
+class Line:
+    """The line between one page and the server: may be cut, and shows every frame to `edit` on its way to the page.
+
+    `edit` gives the frames to deliver instead of one frame: none to drop it, two to repeat it.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self.open = True
+        self.edit: Callable[[dict[str, object]], list[dict[str, object]]] = lambda frame: [frame]
+        self.sent: list[dict[str, object]] = []
+        self._routes: list[WebSocketRoute] = []
+        window.page.route_web_socket("**/ws", self._route)
+
+    def cut(self) -> None:
+        """Cut the line and keep it cut until `open` is set."""
+        self.open = False
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the present connection as a network would."""
+        while self._routes:
+            self._routes.pop().close(code=4000)
+
+    def _route(self, page_side: WebSocketRoute) -> None:
+        if not self.open:
+            page_side.close(code=4000)
+            return
+        server_side = page_side.connect_to_server()
+        page_side.on_message(lambda text: self._to_server(server_side, str(text)))
+        server_side.on_message(lambda text: self._to_page(page_side, str(text)))
+        self._routes.append(page_side)
+
+    def _to_server(self, server_side: WebSocketRoute, text: str) -> None:
+        self.sent.append(json.loads(text))
+        server_side.send(text)
+
+    def _to_page(self, page_side: WebSocketRoute, text: str) -> None:
+        for frame in self.edit(json.loads(text)):
+            page_side.send(json.dumps(frame))
+
+
+def reload_through_line(window: Window) -> Line:
+    """Load the page anew with a line in between that the test controls."""
+    line = Line(window)
+    window.page.reload()
+    window.expect_connected()
+    return line
+
+
+def test_a_killed_server_costs_nothing(pair: tuple[Window, Window], server: ServerProcess) -> None:
+    """What was in flight at the kill and what was written without a server is there once, in order, for both."""
+    ada, bo = pair
+    ada.say("before")
+    bo.expect_messages("before")
+    ada.say("in flight")
+    server.kill()
+    ada.expect_cut_off()
+    bo.expect_cut_off()
+    ada.say("typed in the dark")
+    ada.say("and one more")
+    expect(ada.waiting.last.locator(".body")).to_have_text("and one more")
+    server.start()
+    for window in (ada, bo):
+        window.reconnect_now()
+        window.expect_messages("before", "in flight", "typed in the dark", "and one more")
+    bo.say("welcome back")
+    everything = ("before", "in flight", "typed in the dark", "and one more", "welcome back")
+    for window in (ada, bo):
+        window.expect_messages(*everything)
+        window.page.reload()
+        window.expect_messages(*everything)
+        assert window.history() == list(everything)
+        assert window.dialogs == window.foreign == []
+
+
+def test_the_page_comes_back_by_itself_again_and_again(pair: tuple[Window, Window], server: ServerProcess) -> None:
+    """Three kills in a row with messages in between; nobody presses anything, and both pages agree with the journal."""
+    ada, bo = pair
+    said: list[str] = []
+    for number in range(3):
+        said.append(f"round {number}")
+        ada.say(said[-1])
+        server.kill()
+        server.start()
+        bo.expect_messages(*said, within_ms=20_000)
+    ada.expect_messages(*said)
+    assert ada.history() == said
+
+
+def test_a_message_written_while_cut_off_survives_a_reload(pair: tuple[Window, Window]) -> None:
+    """Unsent messages are kept by the tab: reloaded and connected again, it sends them once."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    line.cut()
+    ada.expect_cut_off()
+    ada.say("kept")
+    expect(ada.waiting).to_have_count(1)
+    line.open = False
+    ada.page.reload()
+    ada.expect_cut_off()
+    line.open = True
+    ada.reconnect_now()
+    ada.expect_messages("kept")
+    bo.expect_messages("kept")
+    assert ada.history() == ["kept"]
+
+
+def test_a_lost_acknowledgement_is_asked_for_again_and_not_shown_twice(pair: tuple[Window, Window]) -> None:
+    """The message was stored but neither its ack nor its event came back: the page sends it under the same id."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    line.edit = lambda frame: [] if frame["type"] in {"ack", "message.created"} else [frame]
+    ada.say("only once")
+    bo.expect_messages("only once")
+    line.hang_up()
+    line.edit = lambda frame: [frame]
+    ada.reconnect_now()
+    ada.expect_messages("only once")
+    sends = [frame["data"]["client_msg_id"] for frame in line.sent if frame["type"] == "send"]  # type: ignore[index]
+    assert len(sends) >= 1
+    assert len(set(sends)) == 1
+    assert ada.history() == ["only once"]
+
+
+def test_a_lost_event_is_noticed_and_fetched(pair: tuple[Window, Window]) -> None:
+    """One event never arrives; the next one shows the jump, and the page asks for what came after its last."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    bo.say("one")
+    ada.expect_messages("one")
+    lost: list[object] = []
+
+    def lose_two(frame: dict[str, object]) -> list[dict[str, object]]:
+        if frame["type"] == "message.created" and "two" in json.dumps(frame["data"]) and not lost:
+            lost.append(frame["seq"])
+            return []
+        return [frame]
+
+    line.edit = lose_two
+    bo.say("two")
+    bo.expect_messages("one", "two")
+    bo.say("three")
+    ada.expect_messages("one", "two", "three")
+    assert lost
+    last = int(str(lost[0])) - 1
+    assert [frame["data"]["after"] for frame in line.sent if "after" in frame.get("data", {})] == [last]  # type: ignore[index, operator]
+    ada.assert_quiet()
+
+
+def test_an_event_that_comes_twice_is_shown_once(pair: tuple[Window, Window]) -> None:
+    """Every durable event is repeated on the line, and the page drops each repeat."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    line.edit = lambda frame: [frame, frame] if frame["type"] == "message.created" else [frame]
+    for text in ("one", "two"):
+        bo.say(text)
+    ada.expect_messages("one", "two")
+    ada.say("three")
+    ada.expect_messages("one", "two", "three")
+    ada.assert_quiet()
+
+
+def test_a_reset_makes_the_page_fetch_the_room_anew(pair: tuple[Window, Window]) -> None:
+    """After `reset` the page trusts nothing it had, asks for a snapshot and shows what the journal says."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    bo.say("one")
+    ada.expect_messages("one")
+    snapshots = sum(1 for frame in line.sent if "history" in json.dumps(frame))
+
+    def reset_instead(frame: dict[str, object]) -> list[dict[str, object]]:
+        if frame["type"] != "message.created":
+            return [frame]
+        line.edit = lambda frame: [frame]
+        data = {"reason": "restored", "epoch": "another", "head_seq": frame["seq"]}
+        return [{"type": "reset", "room": frame["room"], "data": data}]
+
+    line.edit = reset_instead
+    bo.say("two")
+    ada.expect_messages("one", "two")
+    assert sum(1 for frame in line.sent if "history" in json.dumps(frame)) == snapshots + 1
+    ada.assert_quiet()

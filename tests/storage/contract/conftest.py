@@ -1,0 +1,30 @@
+"""One empty store for each test and each kind of store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from storage.ports import Directory, Journal
+from tests.storage.contract.backends import KINDS, Stores, open_stores
+
+
+@pytest.fixture(params=KINDS)
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    """Open an empty store."""
+    async with open_stores(request.param, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def journal(stores: Stores) -> Journal:
+    """Return the store's journal."""
+    return stores.journal
+
+
+@pytest.fixture
+def directory(stores: Stores) -> Directory:
+    """Return the store's directory."""
+    return stores.directory

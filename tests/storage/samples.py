@@ -1,0 +1,117 @@
+"""Records to test with: small, valid, and different where the number is."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from storage.records import (
+    Append,
+    Change,
+    Entry,
+    MemberRecord,
+    MessageRecord,
+    PutMember,
+    PutMessage,
+    PutRoom,
+    RoomRecord,
+    UserRecord,
+)
+
+
+def a_user(number: int = 1, *, name: str | None = None, email: str | None = None, disabled: bool = False) -> UserRecord:
+    """Make an account whose id sorts by its number."""
+    name = name or f"user{number:04d}"
+    return UserRecord(
+        id=f"u_{number:04d}",
+        username=name.title(),
+        name_key=name,
+        display_name=f"User {number}",
+        email=email,
+        password_hash="not-a-hash",
+        role="user",
+        created_at=1_700_000_000_000 + number,
+        disabled=disabled,
+    )
+
+
+def a_room(room: str = "r_1", *, seq: int = 1, name: str = "lobby", visibility: str = "public") -> RoomRecord:
+    """Make a room's row as of `seq`."""
+    return RoomRecord(
+        id=room,
+        kind="group",
+        visibility=visibility,
+        name=name.title(),
+        name_key=name,
+        topic="what to talk about",
+        created_by="u_0001",
+        created_at=1_700_000_000_000,
+        epoch="e1",
+        settings=b'{"slow_mode_seconds":0}',
+        applied_seq=seq,
+        last_msg_no=seq,
+    )
+
+
+def a_member(room: str = "r_1", user: str = "u_0001", *, seq: int = 1, role: str = "member") -> MemberRecord:
+    """Make a membership."""
+    return MemberRecord(room=room, user=user, role=role, joined_seq=seq, joined_at=1_700_000_000_000 + seq)
+
+
+def a_post(room: str, seq: int, *, sender: str = "u_0001", client_msg_id: str | None = None, text: str = "") -> Entry:
+    """Make the entry of a post."""
+    return Entry(
+        room=room,
+        seq=seq,
+        ts=1_700_000_000_000 + seq,
+        type="message.created",
+        actor=sender,
+        body=f'{{"type":"message.created","room":"{room}","seq":{seq},"data":"{text}"}}'.encode(),
+        sender=sender,
+        client_msg_id=client_msg_id or f"c{seq}",
+        digest=b"digest-of-" + (text or str(seq)).encode(),
+        message_id=f"m_{room}_{seq:06d}",
+        msg_no=seq,
+    )
+
+
+def a_message(entry: Entry, *, deleted: bool = False, doc: bytes | None = None) -> MessageRecord:
+    """Make the message that a post amounts to."""
+    return MessageRecord(
+        id=entry.message_id or "",
+        room=entry.room,
+        seq=entry.seq,
+        msg_no=entry.msg_no or 0,
+        author=entry.actor,
+        deleted=deleted,
+        doc=entry.body if doc is None else doc,
+    )
+
+
+def a_change(room: str, seq: int) -> Entry:
+    """Make the entry of something else than a post."""
+    return replace(
+        a_post(room, seq),
+        type="room.updated",
+        sender=None,
+        client_msg_id=None,
+        digest=None,
+        message_id=None,
+        msg_no=None,
+    )
+
+
+def appended(*entries: Entry, changes: tuple[Change, ...] = ()) -> Append:
+    """Make one room's append of these entries, with the messages they are and the room's row at the end."""
+    room = entries[-1].room
+    messages = tuple(PutMessage(a_message(entry)) for entry in entries if entry.message_id is not None)
+    return Append(room=room, entries=entries, changes=(*messages, *changes, PutRoom(a_room(room, seq=entries[-1].seq))))
+
+
+def posts(room: str, first: int, last: int) -> Append:
+    """Make one append of the posts `first` to `last`."""
+    return appended(*(a_post(room, seq) for seq in range(first, last + 1)))
+
+
+def joined(room: str, seq: int, *users: str) -> Append:
+    """Make one append, of one entry, that makes these users members."""
+    return appended(a_change(room, seq), changes=tuple(PutMember(a_member(room, user, seq=seq)) for user in users))
