@@ -240,8 +240,6 @@ class Inbox(Generic[M]):
 
     def suspend(self, retry_after_seconds: float) -> None:
         """Park: fail everything waiting with ActorUnavailable, and every tell until `resume`."""
-        if self._closed:
-            return
         self._suspended_until = self._now() + retry_after_seconds
         self._shut = True
         self._discard_waiting()
@@ -313,16 +311,13 @@ class Inbox(Generic[M]):
         waiting = self._waiting
         batch: list[Envelope[M]] = []
         while waiting and len(batch) < limit:
-            envelope = waiting[0]
-            if envelope.attempts and batch:
-                break
-            waiting.popleft()
+            envelope = waiting.popleft()
             reply = envelope.reply
             if reply is not None and reply.abandoned:
                 self._drop(reply)
                 continue
             batch.append(envelope)
-            if envelope.attempts:
+            if envelope.attempts:  # suspects are always in front, so nothing came before it
                 break
         self._in_hand = batch.copy()  # a copy: the actor may do with its list as it likes
         if self._senders:

@@ -9,7 +9,8 @@ import resource
 import signal
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
@@ -67,8 +68,18 @@ def _add_common(parser: ArgumentParser) -> None:
     )
 
 
-def _end_on_signal(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave through every `finally` when told to end, so that no process and no directory stays behind."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measure(name: str, namespace: Namespace, bar: ScenarioBar) -> Outcome:
@@ -92,12 +103,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     if namespace.scenario is None:
         parser.error("name a scenario, or use --list")
-    return run_scenarios(list(SCENARIOS) if namespace.scenario == ALL else [namespace.scenario], namespace)
+    with _ended_by_sigterm():
+        return run_scenarios(list(SCENARIOS) if namespace.scenario == ALL else [namespace.scenario], namespace)
 
 
 def run_scenarios(names: Sequence[str], namespace: Namespace) -> int:
     """Measure, report, and return the exit code."""
-    signal.signal(signal.SIGTERM, _end_on_signal)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
     facts = gather_facts(namespace.data)
@@ -114,6 +125,7 @@ def run_scenarios(names: Sequence[str], namespace: Namespace) -> int:
     for outcome in outcomes:
         print_outcome(outcome, console)
     if namespace.json is not None:
+        namespace.json.parent.mkdir(parents=True, exist_ok=True)
         namespace.json.write_bytes(encode_report(Report(facts, tuple(outcomes))))
     if failure:
         errors.print(failure, markup=False)

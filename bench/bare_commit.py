@@ -10,12 +10,16 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 def bare_commits_ms(directory: Path, *, count: int, row_bytes: int) -> list[float]:
-    """Commit `count` rows one at a time; give the milliseconds of each."""
+    """Commit `count` rows one at a time to a new file in `directory`; give the milliseconds of each."""
     found = []
-    with closing(sqlite3.connect(directory / "bare.db", isolation_level=None)) as database:
+    with (
+        TemporaryDirectory(dir=directory) as fresh,
+        closing(sqlite3.connect(Path(fresh) / "bare.db", isolation_level=None)) as database,
+    ):
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute("CREATE TABLE entries (room TEXT, seq INTEGER, body BLOB, PRIMARY KEY (room, seq))")

@@ -7,7 +7,6 @@ client process was itself short of CPU or late, because it then measured the cli
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, islice
@@ -16,14 +15,12 @@ from msgspec import Struct
 
 from bench.client_process import ClientProcess, client_process
 from bench.connection import Greeting
+from bench.meter import Meter, doubts_about
 from bench.orders import Collect, Collected, Generate, Generated, Open, Opened, OpenSenders
 from bench.target import BenchRoom, Target
-from bench.usage import cpu_seconds, machine_busy_seconds
 
 USERS = 8
-SATURATED_SHARE = 0.85
 LATE_MS = 50.0
-NOISY_CORES = 0.5
 _GRACE_SECONDS = 10.0
 _OPEN_SECONDS = 120.0
 
@@ -118,18 +115,13 @@ def story_of(rounds: Sequence[Round]) -> str:
     return next((each for each in rounds if not (each.gapless and each.carried)), rounds[-1]).story
 
 
-def doubts_about(figures: dict[str, float]) -> tuple[str, ...]:
+def doubts_about_round(figures: dict[str, float]) -> tuple[str, ...]:
     """Say why the figures of a round, or the medians of several, are not to be trusted."""
-    doubts = []
-    for name in ("receivers", "generator"):
-        share = figures[f"{name}_cpu_share"]
-        if share > SATURATED_SHARE:
-            doubts.append(f"the {name} process used {share:.0%} of a core: it measured itself")
+    shares = {name: figures[f"{name}_cpu_share"] for name in ("receivers", "generator")}
+    doubts = doubts_about(shares, figures["others_cores"])
     if figures["late_p99_ms"] > LATE_MS:
-        doubts.append(f"messages left up to {figures['late_p99_ms']:.0f} ms late: the load was not the one asked for")
-    if figures["others_cores"] > NOISY_CORES:
-        doubts.append(f"others used {figures['others_cores']:.2f} cores meanwhile")
-    return tuple(doubts)
+        doubts += (f"messages left up to {figures['late_p99_ms']:.0f} ms late: the load was not the one asked for",)
+    return doubts
 
 
 class Crowd:
@@ -161,18 +153,14 @@ class Crowd:
     def play(self, load: Load) -> Round:
         """Send one round of messages and wait until they have arrived. Raises ClientFailed."""
         deadline = load.seconds + _GRACE_SECONDS
-        pid = self._target.process.pid
-        busy, cpu, began = machine_busy_seconds(), cpu_seconds(pid), time.monotonic()
-        own = time.process_time()
+        meter = Meter(self._target.process.pid)
         self._receivers.tell(Collect(load.messages, deadline))
         generate = Generate(self._room.id, load.messages, load.rate, load.body_bytes, deadline)
         self._generator.tell(generate)
         generated = self._generator.answer(Generated, seconds=deadline + _GRACE_SECONDS)
         collected = self._receivers.answer(Collected, seconds=deadline + _GRACE_SECONDS)
-        used, wall = cpu_seconds(pid) - cpu, time.monotonic() - began
-        known = used + generated.cpu_seconds + collected.cpu_seconds + time.process_time() - own
-        others = max(0.0, machine_busy_seconds() - busy - known) / wall
-        return Round(collected, generated, used, others)
+        metered = meter.read(clients_cpu_seconds=generated.cpu_seconds + collected.cpu_seconds)
+        return Round(collected, generated, metered.server_cpu_seconds, metered.others_cores)
 
 
 @contextmanager

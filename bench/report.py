@@ -16,6 +16,7 @@ from rich.table import Table
 from bench.facts import Facts
 
 SCHEMA = 1
+MOST_COLUMNS = 4
 
 
 class Row(Struct, frozen=True):
@@ -112,7 +113,8 @@ def _figures(rows: Sequence[Row]) -> Table:
 def print_outcome(outcome: Outcome, console: Console) -> None:
     """Show what one scenario found."""
     console.rule(f"[bold]{outcome.scenario}")
-    console.print(_figures(outcome.rows))
+    for start in range(0, len(outcome.rows), MOST_COLUMNS):
+        console.print(_figures(outcome.rows[start : start + MOST_COLUMNS]))
     for finding in outcome.findings:
         goal = "" if finding.goal is None else f"  (goal at most {readable(finding.goal)}: {finding.verdict})"
         console.print(f"[bold]{readable(finding.value)}[/bold]  {finding.name}{goal}", highlight=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Protocol
 
 import msgspec
@@ -69,21 +70,15 @@ class JustChatTarget:
 
     def make_room(self, *, members: int) -> BenchRoom:
         """Register the members and let the first make the room. Raises RestFailed."""
-        users = [self.register() for _ in range(members)]
-        return self.room_of(users)
-
-    def register(self) -> tuple[str, str]:
-        """Register a user; give the name and the token. Raises RestFailed."""
-        body = {"username": f"bench{next(self._numbers)}", "password": _PASSWORD}
-        made = msgspec.json.decode(self._post("/auth/register", body, token=""), type=_Registered)
-        return made.user.username, made.access_token
-
-    def room_of(self, users: list[tuple[str, str]]) -> BenchRoom:
-        """Make a room of users that exist. Raises RestFailed."""
-        (_, token), *others = users
+        (_, token), *others = users = [self._register() for _ in range(members)]
         body = {"kind": "group", "name": f"room {next(self._numbers)}", "members": [name for name, _ in others]}
         made = msgspec.json.decode(self._post("/rooms", body, token=token), type=_MadeRoom)
         return BenchRoom(made.id, tuple(token for _, token in users))
+
+    def _register(self) -> tuple[str, str]:
+        body = {"username": f"bench{next(self._numbers)}", "password": _PASSWORD}
+        made = msgspec.json.decode(self._post("/auth/register", body, token=""), type=_Registered)
+        return made.user.username, made.access_token
 
     def _post(self, path: str, body: object, *, token: str) -> bytes:
         client = http.client.HTTPConnection(HOST, self.process.port, timeout=_REQUEST_SECONDS)
@@ -113,7 +108,8 @@ class ComparatorTarget:
 
 @contextmanager
 def justchat_target(directory: Path, *settings: str) -> Iterator[JustChatTarget]:
-    """Hold a JustChat with an empty database in `directory`; `settings` are further flags."""
+    """Hold a JustChat with an empty database somewhere in `directory`; `settings` are further flags."""
+    directory = Path(mkdtemp(prefix="justchat-", dir=directory))
     arguments = ["-m", "justchat", "serve", "--port", "0", "--profile", "loadtest", "--log-level", "warning"]
     arguments += ["--database", f"sqlite:///{directory / 'bench.db'}", "--bcrypt-cost", "4"]
     with server_process(JUSTCHAT, [*arguments, *settings], directory=directory) as process:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-
-from justchat.config import Config
+from justchat.config import Config, connection_limit, open_files_allowed
 from justchat.connections.services import ConnectionLimits
 from justchat.door.limits import DoorLimits
 from justchat.rooms.room_actor import RoomLimits
@@ -76,11 +74,5 @@ def door_limits(config: Config) -> DoorLimits:
         message_bytes=config.frame_max_bytes,
         outbox_items=config.outbox_items,
         outbox_bytes=config.outbox_bytes,
-        max_connections=config.max_connections or _most_connections(),
+        max_connections=connection_limit(config, open_files=open_files_allowed()),
     )
-
-
-def _most_connections() -> int:
-    """Four fifths of the open files allowed: the rest is for the database and for whatever is being accepted."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(64, int(soft * 0.8))

@@ -50,12 +50,16 @@ class MigrationStatus(Struct, frozen=True):
 
 
 def load_migrations(dialect: str) -> tuple[Migration, ...]:
-    """Read the steps of a dialect, in order; ValueError if their numbers leave a hole or a file is missing."""
-    folder = files("storage") / "schema" / dialect
+    """Read the steps of a dialect, in order."""
+    return read_migrations(files("storage") / "schema" / dialect)
+
+
+def read_migrations(folder: Traversable) -> tuple[Migration, ...]:
+    """Read the steps in a folder, in order; ValueError if their numbers leave a hole or a file is missing."""
     ups = sorted((name, match) for file in folder.iterdir() if (match := FILE_NAME.fullmatch(name := file.name)))
     steps = tuple(_load(folder, match) for _, match in ups)
     if [step.number for step in steps] != list(range(1, len(steps) + 1)):
-        raise ValueError(f"the schema files of {dialect} are not numbered 1, 2, 3 …")
+        raise ValueError(f"the schema files in {folder.name} are not numbered 1, 2, 3 …")
     return steps
 
 
@@ -83,6 +87,8 @@ def status_of(known: Sequence[Migration], applied: Sequence[AppliedMigration]) -
 def _load(folder: Traversable, match: re.Match[str]) -> Migration:
     stem = f"{match['number']}_{match['name']}"
     up = (folder / f"{stem}.up.sql").read_text(encoding="utf-8")
+    if not (folder / f"{stem}.down.sql").is_file():
+        raise ValueError(f"{stem}.down.sql is missing")
     down = (folder / f"{stem}.down.sql").read_text(encoding="utf-8")
     checksum = sha256(f"{up}\0{down}".encode()).hexdigest()
     return Migration(number=int(match["number"]), name=match["name"], up=up, down=down, checksum=checksum)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=30)
 settings.register_profile("search", deadline=None, max_examples=2_000, stateful_step_count=50)
 if settings.get_current_profile_name() == "default":
     settings.load_profile("repeatable")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from msgspec import Struct
 
-from bench.crowd import Crowd, CrowdSize, Load, Round, crowd, doubts_about, story_of
+from bench.crowd import Crowd, CrowdSize, Load, Round, crowd, doubts_about_round, story_of
 from bench.percentile import median
 from bench.report import Check, Finding, Outcome, Row
 from bench.scenario import Scenario, Site, by_name
@@ -41,7 +41,7 @@ def median_row(label: str, rounds: list[Round]) -> Row:
     each = [round_.figures() for round_ in rounds]
     values = {name: [figures[name] for figures in each] for name in each[0]}
     medians = {name: median(found) for name, found in values.items()}
-    doubts = doubts_about(medians)
+    doubts = doubts_about_round(medians)
     if not all(each.gapless and each.carried for each in rounds):
         doubts += (story_of(rounds),)
     return Row(label, medians, doubts, {name: values[name] for name in (_CPU, _P99)})

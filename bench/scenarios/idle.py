@@ -74,7 +74,7 @@ def shared_room(target: Target, count: int) -> list[Greeting]:
 
 
 def own_rooms(rooms: Sequence[BenchRoom]) -> list[Greeting]:
-    """Greetings that each subscribe to a room of their own."""
+    """Greetings of users that each subscribe to a room of their own."""
     return [Greeting(room.tokens[0], room.id) for room in rooms]
 
 
@@ -93,8 +93,7 @@ def run_idle(options: IdleOptions, site: Site) -> Outcome:
     if options.own_rooms:
         flags = ("--sockets-per-user", "100000", "--rooms-active-max", "100000")
         with justchat_target(site.directory, *flags) as target:
-            user = target.register()
-            rooms = [target.room_of([user]) for _ in range(options.own_rooms)]
+            rooms = [target.make_room(members=1) for _ in range(options.own_rooms)]
             rows.append(measure(f"{JUSTCHAT}, a room each", target, own_rooms(rooms), settle))
     comparator_row, shared, *_ = rows
     findings = (

@@ -15,17 +15,16 @@ from msgspec import Struct
 from bench.connection import Connection, Greeting, close_all, connections, open_connections
 from bench.frames import TEXT
 from bench.inbound import decode_head
+from bench.meter import Meter, Metered, doubts_about
 from bench.percentile import percentile
 from bench.report import Check, Finding, Outcome, Row
 from bench.scenario import Scenario, Site, by_name
 from bench.storm import Returned, Storm
 from bench.streams import Reader, Reference, Tally
 from bench.target import BenchRoom, JustChatTarget, justchat_target
-from bench.usage import cpu_seconds
 
 USERS = 8
 _WINDOW = 32
-_SATURATED_SHARE = 0.85
 
 
 class ResumeOptions(Struct, frozen=True):
@@ -61,8 +60,8 @@ def witness(listener: Connection, count: int) -> Reference:
     return reference
 
 
-def one_storm(target: JustChatTarget, room: BenchRoom, missed: int, options: ResumeOptions) -> tuple[Returned, float]:
-    """Connect everybody, drop them, post what they miss, and let them come back. Gives the server's CPU, too."""
+def one_storm(target: JustChatTarget, room: BenchRoom, missed: int, options: ResumeOptions) -> tuple[Returned, Metered]:
+    """Connect everybody, drop them, post what they miss, and let them come back. Gives what it took, too."""
     port = target.process.port
     tokens = cycle(room.tokens)
     greetings = [Greeting(next(tokens), room.id) for _ in range(options.clients)]
@@ -73,15 +72,14 @@ def one_storm(target: JustChatTarget, room: BenchRoom, missed: int, options: Res
         post_messages(sender, room.id, run=listener.seq, count=missed, body_bytes=options.body_bytes)
         reference = witness(listener, missed)
         back = [Greeting(g.token, g.room, epoch, seq) for g, seq in zip(greetings, seqs, strict=True)]
-        used = cpu_seconds(target.process.pid)
+        meter = Meter(target.process.pid)
         with closing(Storm(port, reference)) as storm:
             returned = storm.break_out(back, seconds=options.seconds)
-        return returned, cpu_seconds(target.process.pid) - used
+        return returned, meter.read()
 
 
-def _row(label: str, missed: int, returned: Returned, used: float) -> Row:
+def _row(label: str, missed: int, returned: Returned, metered: Metered) -> Row:
     share = returned.cpu_seconds / returned.wall_seconds
-    doubts = (f"the client used {share:.0%} of a core: it measured itself",) if share > _SATURATED_SHARE else ()
     seconds = returned.seconds or [0.0]
     figures = {
         "clients": returned.clients,
@@ -90,10 +88,11 @@ def _row(label: str, missed: int, returned: Returned, used: float) -> Row:
         "missed_events": missed,
         "caught_up_p50_ms": percentile(seconds, 50) * 1e3,
         "caught_up_p99_ms": percentile(seconds, 99) * 1e3,
-        "server_cpu_ms_per_client": used / returned.clients * 1e3,
+        "server_cpu_ms_per_client": metered.server_cpu_seconds / returned.clients * 1e3,
         "client_cpu_share": share,
+        "others_cores": metered.others_cores,
     }
-    return Row(label, figures, doubts)
+    return Row(label, figures, doubts_about({"client": share}, metered.others_cores))
 
 
 def run_resume(options: ResumeOptions, site: Site) -> Outcome:

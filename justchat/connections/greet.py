@@ -54,7 +54,7 @@ class Greeter:
     def _origin_allowed(self, handshake: Handshake) -> bool:
         """Let native clients (no Origin), our own page and listed origins in."""
         origin = handshake.origin
-        if origin is None or origin in self._allowed_origins:
+        if origin is None or not self._allowed_origins.isdisjoint({origin, "*"}):
             return True
         return urlsplit(origin).netloc == handshake.headers.get("host", "")
 

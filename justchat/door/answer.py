@@ -21,7 +21,7 @@ _MAX_DISCARDED_BYTES = 1_048_576
 
 def problem_body(status: int, code: ErrorCode, detail: str) -> bytes:
     """Render problem details (RFC 9457)."""
-    return msgspec.json.encode(Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code.value))
+    return msgspec.json.encode(Problem("about:blank", HTTPStatus(status).phrase, status, detail, code.value))
 
 
 def closing_response(

@@ -56,8 +56,12 @@ class ReplayStream(trio.abc.HalfCloseableStream):
     def response_finished(self) -> None:
         """Note that a response is complete; the app's wrapper says so."""
         self._answered += 1
-        if self._idle is not None and self.idle:
+        if not self.idle:
+            return
+        if self._idle is not None:
             self._idle.set()
+        if self._over:
+            self._on_idle_end()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return the next bytes of requests; b"" at the end."""

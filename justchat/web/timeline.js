@@ -52,8 +52,7 @@ export class Timeline {
     if (this.#shown !== room.id) this.#enter(room);
     if (this.#stick && room.events.length > WINDOW_MAX) room.trim();
     const anchor = this.#stick ? null : this.#anchor();
-    const rows = room.loaded ? timelineRows(room, this.chat.unsent.of(room.id), this.#context(room)) : [];
-    reconcile(this.list, rows);
+    reconcile(this.list, timelineRows(room, this.chat.unsent.of(room.id), this.#context(room)));
     this.#oldest = room.oldest;
     this.#renderEdges(room);
     if (!this.#ready && room.loaded) this.#firstLook();

@@ -92,9 +92,10 @@ class Session:
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            logger.error("event=commit_failed error=%s", error)
             self._undo(connection, error)
-            raise _commit_failure(error) from error
+            failure = _commit_failure(error)
+            logger.debug("event=commit_failed error=%s as=%s", error, type(failure).__name__)
+            raise failure from error
         return result
 
     def _undo(self, connection: sqlite3.Connection, error: Exception) -> None:

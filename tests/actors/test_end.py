@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -134,7 +135,7 @@ async def test_cancelling_the_nursery_ends_each_child(autojump_clock: MockClock)
         for number, inbox in enumerate(inboxes):
             actor = Scripted(inbox)
             actor.fails_at_start = number * 2
-            supervise(nursery, actor, on_end=lambda number=number: ended.append(number))
+            supervise(nursery, actor, on_end=partial(ended.append, number))
         await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
     assert sorted(ended) == [0, 1, 2]
@@ -197,7 +198,7 @@ async def test_an_interrupt_is_never_swallowed(inbox: Inbox[str]) -> None:
         async def run(error: BaseException = error) -> None:
             raise error
 
-        with pytest.RaisesGroup(KeyboardInterrupt, allow_unwrapped=False, flatten_subgroups=True):
+        with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True):
             async with trio.open_nursery() as nursery:
                 Supervisor(nursery, policy=POLICY, random=Random(1)).start("x", run, own)
         assert outcome(reply) is ActorStopped

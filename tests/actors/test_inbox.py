@@ -161,6 +161,7 @@ async def test_a_message_at_the_very_end_of_take_within_is_not_lost(autojump_clo
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_at_the_end)
             got += messages(await inbox.take_within(5, 3))
+            assert got or len(inbox) == 0, "nothing is returned only when nothing is there"
         if not got:
             got += messages(await inbox.take_within(5, 3))
         assert got == ["a"]
@@ -323,7 +324,8 @@ async def test_statistics_tell_what_is_there_and_what_was(autojump_clock: MockCl
     tell(inbox, "c")
     await trio.sleep(2)
     seen = inbox.statistics()
-    assert (seen.depth, seen.capacity, seen.in_hand, seen.oldest_wait_seconds) == (2, 3, 1, pytest.approx(2))
+    assert (seen.depth, seen.capacity, seen.in_hand) == (2, 3, 1)
+    assert seen.oldest_wait_seconds == pytest.approx(2)
     assert (seen.received, seen.refused, seen.abandoned, seen.quarantined, seen.discarded) == (3, 0, 0, 0, 0)
     first.set("done")
     assert inbox.statistics().in_hand == 0

@@ -181,7 +181,7 @@ class Pair:
         assert inbox.idle == (not busy)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(STEPS)
 def test_an_inbox_behaves_like_its_model(steps: list[Step]) -> None:
     """Order, bounds, suspects, quarantine and each reply's outcome agree after every step of any history."""

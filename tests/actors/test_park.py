@@ -27,7 +27,7 @@ async def test_a_parked_actor_answers_at_once_that_it_is_unavailable(
     async with trio.open_nursery() as nursery:
         child = supervise(nursery, actor)
         await trio.sleep(1)
-        assert child.state == "parked"
+        assert child.statistics().state == "parked"
         assert outcome(waiting) is ActorUnavailable
         with pytest.raises(ActorUnavailable) as caught:
             inbox.tell("b")
@@ -43,7 +43,7 @@ async def test_a_parked_actor_is_probed_and_parked_again_at_once(autojump_clock:
         child = supervise(nursery, actor)
         await trio.sleep(100)
         assert actor.starts == pytest.approx([0.0, 0.0, 0.1, 30.1, 60.1, 90.1])
-        assert child.state == "probing"
+        assert child.statistics().state == "probing"
         nursery.cancel_scope.cancel()
 
 
@@ -57,15 +57,15 @@ async def test_a_probe_that_succeeds_serves_and_becomes_running(autojump_clock: 
         reply = tell(inbox, "a")
         await trio.sleep(1)
         assert outcome(reply) == "a"
-        assert child.state == "probing"
+        assert child.statistics().state == "probing"
         assert child.last_restart_seconds == pytest.approx(30.1)
         await trio.sleep(30)
-        assert child.state == "running"
+        assert child.statistics().state == "running"
         inbox.tell("crash")
         reply = tell(inbox, "b")
         await trio.sleep(1)
         assert outcome(reply) == "b"
-        assert child.state == "running"
+        assert child.statistics().state == "running"
         nursery.cancel_scope.cancel()
 
 
@@ -80,7 +80,7 @@ async def test_a_crash_while_probing_parks_even_after_it_has_served(
         await trio.sleep(31)
         replies = [tell(inbox, message) for message in ("a", "crash", "b")]
         await trio.sleep(0.1)
-        assert child.state == "parked"
+        assert child.statistics().state == "parked"
         assert [outcome(reply) for reply in replies] == ["a", ActorUnavailable, ActorUnavailable]
         assert actor.began == ["a", "crash"]
         nursery.cancel_scope.cancel()
@@ -94,10 +94,10 @@ async def test_a_probe_can_be_asked_for(autojump_clock: MockClock, inbox: Inbox[
         child = supervise(nursery, actor)
         assert not child.probe_now()
         await trio.sleep(1)
-        assert child.state == "parked"
+        assert child.statistics().state == "parked"
         assert child.probe_now()
         await trio.sleep(0.01)
-        assert child.state == "probing"
+        assert child.statistics().state == "probing"
         assert not child.probe_now()
         nursery.cancel_scope.cancel()
 
@@ -109,7 +109,7 @@ async def test_messages_wait_while_the_actor_backs_off(autojump_clock: MockClock
     async with trio.open_nursery() as nursery:
         child = supervise(nursery, actor, policy=RestartPolicy(backoff_min_seconds=2.0, jitter=0.0))
         await trio.sleep(1)
-        assert child.state == "backing_off"
+        assert child.statistics().state == "backing_off"
         reply = tell(inbox, "a")
         await trio.sleep(2)
         assert outcome(reply) == "a"
@@ -163,5 +163,5 @@ async def test_a_child_may_bring_its_own_policy(autojump_clock: MockClock, inbox
         supervisor = Supervisor(nursery, policy=POLICY, random=Random(1))
         child = supervisor.start("x", actor.run, inbox, policy=RestartPolicy(intensity=0))
         await trio.sleep(1)
-        assert child.state == "parked"
+        assert child.statistics().state == "parked"
         nursery.cancel_scope.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -79,19 +80,19 @@ def test_the_back_off_does_not_overflow() -> None:
 @pytest.mark.parametrize(
     "policy",
     [
-        {"intensity": -1},
-        {"jitter": 1.5},
-        {"backoff_min_seconds": 0.0},
-        {"backoff_min_seconds": 9.0},
-        {"period_seconds": 0.0},
-        {"healthy_seconds": -1.0},
-        {"probe_seconds": 0.0},
+        lambda: RestartPolicy(intensity=-1),
+        lambda: RestartPolicy(jitter=1.5),
+        lambda: RestartPolicy(backoff_min_seconds=0.0),
+        lambda: RestartPolicy(backoff_min_seconds=9.0),
+        lambda: RestartPolicy(period_seconds=0.0),
+        lambda: RestartPolicy(healthy_seconds=-1.0),
+        lambda: RestartPolicy(probe_seconds=0.0),
     ],
 )
-def test_a_policy_without_sense_is_refused(policy: dict[str, float]) -> None:
+def test_a_policy_without_sense_is_refused(policy: Callable[[], RestartPolicy]) -> None:
     """At once, where it is written, and not at the first crash."""
     with pytest.raises(ValueError, match="must"):
-        RestartPolicy(**policy)
+        policy()
 
 
 GAPS = st.lists(st.floats(0.0, 40.0), min_size=1, max_size=60)

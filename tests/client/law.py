@@ -10,16 +10,23 @@ from collections.abc import Mapping
 
 from justchat.client.items import Item, Reset, RoomEvent, Subscribed, Unsubscribed
 from justchat.wire.events import MessageCreated
+from justchat.wire.frames import Position
 
 
 class Judge:
     """Sees the items in their order; `seqs` holds the place of every run that is open."""
 
-    def __init__(self, resumed: Mapping[str, int] | None = None) -> None:
-        self.seqs: dict[str, int] = dict(resumed or {})
-        self.bodies: dict[str, list[str]] = {}
+    def __init__(self, resumed: Mapping[str, Position] | None = None) -> None:
+        self.seqs: dict[str, int] = {room: position.seq for room, position in (resumed or {}).items()}
+        self.epochs: dict[str, str] = {room: position.epoch for room, position in (resumed or {}).items()}
+        # (room, epoch, seq, body) of every event
+        self.seen: list[tuple[str, str, int, str]] = []
         self.events = 0
         self.resets = 0
+
+    def bodies(self, room: str) -> list[str]:
+        """Give the bodies delivered for a room, in their order."""
+        return [body for name, _, _, body in self.seen if name == room]
 
     def see(self, item: Item) -> None:
         match item:
@@ -27,11 +34,12 @@ class Judge:
                 seqs = [event.seq for event in history]
                 assert seqs == list(range(seq - len(seqs) + 1, seq + 1)), "history ends where the run begins"
                 self.seqs[room] = seq
+                self.epochs[room] = item.epoch
             case RoomEvent(room=room, seq=seq, content=MessageCreated(message=message)):
                 assert room in self.seqs, f"an event of {room} outside of any run"
                 assert seq == self.seqs[room] + 1, f"{room}: {seq} after {self.seqs[room]}"
                 self.seqs[room] = seq
-                self.bodies.setdefault(room, []).append(message.body)
+                self.seen.append((room, self.epochs[room], seq, message.body))
                 self.events += 1
             case Reset(room=room, seq=seq) | Unsubscribed(room=room, seq=seq):
                 assert self.seqs.pop(room) == seq, "a run ends where its last event was"

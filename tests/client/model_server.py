@@ -29,12 +29,12 @@ from tests.client import frames
 
 @dataclass
 class Journal:
-    """One room. `events[n]` is the event with seq n + 1."""
+    """One room. `events[n]` is the event with seq n + 1; `archive` has the bodies of every epoch there was."""
 
     epoch: str = "e1"
     events: list[bytes] = field(default_factory=list)
-    bodies: list[str] = field(default_factory=list)
     posts: dict[str, int] = field(default_factory=dict)
+    archive: dict[str, list[str]] = field(default_factory=lambda: {"e1": []})
 
     @property
     def head(self) -> int:
@@ -60,7 +60,7 @@ class ModelServer:
         journal = self.journals[room]
         seq = journal.head + 1
         journal.events.append(frames.message_event(room, seq, body, client_msg_id=client_msg_id))
-        journal.bodies.append(body)
+        journal.archive[journal.epoch].append(body)
         if client_msg_id is not None:
             journal.posts[client_msg_id] = seq
         if room in self.live:
@@ -72,8 +72,9 @@ class ModelServer:
         journal = self.journals[room]
         self.epochs += 1
         kept = journal.head // 2
-        journal.epoch = f"e{self.epochs}"
-        del journal.events[kept:], journal.bodies[kept:]
+        older, journal.epoch = journal.epoch, f"e{self.epochs}"
+        journal.archive[journal.epoch] = journal.archive[older][:kept]
+        del journal.events[kept:]
         journal.posts = {key: seq for key, seq in journal.posts.items() if seq <= kept}
         if room in self.live:
             self.live.discard(room)

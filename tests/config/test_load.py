@@ -153,8 +153,11 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 def test_variables_of_other_tools_are_left_alone() -> None:
-    """Only variables with our prefix are ours, and the test tools' own is not a setting."""
-    assert good(load(JUSTCHAT_CHROMIUM="/usr/bin/chromium", PATH="/bin", JUSTCHATX="1")) == Config()
+    """Only variables with our prefix are ours, and those of the test tools are no settings."""
+    assert (
+        good(load(JUSTCHAT_CHROMIUM="/usr/bin/chromium", JUSTCHAT_REQUIRE_ALL="1", PATH="/bin", JUSTCHATX="1"))
+        == Config()
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,13 @@ from justchat.door.frames import text_frame
 from justchat.door.front_door import FrontDoor
 from justchat.door.hypercorn_adapter import AsgiApp
 from justchat.door.limits import DoorLimits
-from justchat.door.socket import Handshake, SocketClosed
+from justchat.door.socket import Handshake
 
 Handler = Callable[[Handshake], Awaitable[None]]
+
+
+class NotUpgradedError(Exception):
+    """The door answered an upgrade with something else, or with nothing."""
 
 
 class App:
@@ -41,14 +45,7 @@ class App:
         """Answer at once."""
         return "hi"
 
-    async def until(condition: Callable[[], bool], *, seconds: float = 3) -> None:
-    """Let the loop turn until the condition holds; fail when it does not in time."""
-    with trio.fail_after(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for is a figure, not an event
-            await trio.sleep(0.001)
-
-
-async def echo(self) -> bytes:
+    async def echo(self) -> bytes:
         """Answer with the request's body."""
         body: bytes = await request.get_data()
         return body
@@ -123,8 +120,14 @@ class Running:
         await stream.send_all(upgrade_head() + behind)
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += await stream.receive_some(1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
+            byte = await stream.receive_some(1)
+            if not byte:
+                await stream.aclose()
+                raise NotUpgradedError(head)
+            head += byte
+        if not head.startswith(b"HTTP/1.1 101 "):
+            await stream.aclose()
+            raise NotUpgradedError(head)
         return stream
 
 
@@ -135,6 +138,17 @@ def upgrade_head(target: str = "/ws", *, first: str = "GET", extra: str = "", ve
         f"{first} {target} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
         f"Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Key: {key}\r\n{extra}\r\n"
     ).encode("latin-1")
+
+
+async def read_until(stream: trio.abc.ReceiveStream, end: bytes) -> bytes:
+    """Read until what has been read ends with these bytes."""
+    data = b""
+    with trio.fail_after(3):
+        while not data.endswith(end):
+            more = await stream.receive_some(65_536)
+            assert more, f"the stream ended after {data!r}"
+            data += more
+    return data
 
 
 async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
@@ -173,6 +187,3 @@ async def running(
         listeners = await nursery.start(door.serve, await trio.open_tcp_listeners(0, host="127.0.0.1"))
         yield Running(door, parts, listeners[0].socket.getsockname()[1], nursery)
         nursery.cancel_scope.cancel()
-
-
-__all__ = ["App", "Running", "SocketClosed", "echo", "read_to_end", "running", "until", "upgrade_head"]

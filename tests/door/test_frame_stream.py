@@ -232,8 +232,8 @@ async def test_a_closed_sockets_number_in_other_use_is_never_written_to() -> Non
             stream = FrameStream(ours, nursery, LIMITS, head=b"", rest=b"")
             stream.open()
             number = ours.fileno()
-            ours.close()
             reading, writing = os.pipe()
+            ours.close()
             os.dup2(writing, number)
             os.set_blocking(reading, False)
             try:

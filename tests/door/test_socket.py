@@ -172,19 +172,23 @@ async def test_close_flushes_what_was_offered_before_it() -> None:
     assert (ended[0].code, ended[0].reason) == (1012, "restarting")
 
 
-async def test_close_ends_a_receive_that_waits_in_either_mode() -> None:
+@pytest.mark.parametrize(
+    "first",
+    [client_frame(1, b"whole"), client_frame(1, b"fr", final=False) + client_frame(0, b"ag")],
+    ids=["direct", "through the library"],
+)
+async def test_close_ends_a_receive_that_waits(first: bytes) -> None:
     """A waiting handler is woken at once, whether trio-websocket has taken over or not."""
-    for first in (client_frame(1, b"whole"), client_frame(1, b"fr", final=False) + client_frame(0, b"ag")):
-        recorder = Recorder()
-        async with running(recorder, limits=DoorLimits(close_seconds=5)) as house:
-            stream = await house.upgrade()
-            async with stream:
-                await stream.send_all(first)
-                await until(lambda: bool(recorder.texts))
-                assert recorder.socket is not None
-                recorder.socket.close(4002, "no pong")
-                with trio.fail_after(1):
-                    await recorder.done.wait()
+    recorder = Recorder()
+    async with running(recorder, limits=DoorLimits(close_seconds=5)) as house:
+        stream = await house.upgrade()
+        async with stream:
+            await stream.send_all(first)
+            await until(lambda: bool(recorder.texts))
+            assert recorder.socket is not None
+            recorder.socket.close(4002, "no pong")
+            with trio.fail_after(1):
+                await recorder.done.wait()
     assert recorder.code == 4002
 
 

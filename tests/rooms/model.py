@@ -25,7 +25,7 @@ Answer = tuple[object, ...]
 
 
 class Model:
-    """One room. `messages` maps an id to [author, body, deleted]; `posts` maps (user, client_msg_id) to what was said."""
+    """One room. `messages`: id -> [author, body, deleted]; `posts`: (user, client_msg_id) -> digest and answer."""
 
     def __init__(self) -> None:
         self.kind = self.visibility = self.name = self.topic = ""

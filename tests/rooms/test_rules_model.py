@@ -1,88 +1,27 @@
 """Any sequence of commands, in any batches: the rules answer as the model does, and journal, state and rows agree.
 
-Users, names and client_msg_ids are few, so that commands meet each other: repeats, lost rights, deleted rooms. The room
-is made of the pure parts only; a commit is done by hand and always succeeds, and now and then the room crashes.
+The room is made of its pure parts; a commit is done by hand and always succeeds, and now and then the room crashes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from immutables import Map
 from msgspec.structs import replace
 
-from justchat.rooms.commands import (
-    Accepted,
-    AddMember,
-    Answer,
-    Command,
-    CreateRoom,
-    DeleteMessage,
-    DeleteRoom,
-    JoinRoom,
-    LeaveRoom,
-    PostMessage,
-    RemoveMember,
-    SetRole,
-    UpdateRoom,
-)
+from justchat.rooms.commands import Accepted, Answer, Command, CreateRoom, DeleteMessage, PostMessage
 from justchat.rooms.draft import Draft, draft_batch, sent_of
-from justchat.rooms.permissions import Kind, Role, Visibility
 from justchat.rooms.state import RoomState, Stamp, evolve, from_snapshot, remember, settled
 from justchat.wire.errors import Refusal
 from justchat.wire.events import decode_event, decode_message
 from storage.records import Entry
 from tests.rooms import model
+from tests.rooms.command_values import batches, created, numbered
 from tests.rooms.rows import Rows
 from tests.rooms.scenes import NOW, ROOM
-
-users = st.sampled_from(["u_a", "u_b", "u_c", "u_d"])
-words = st.sampled_from(["tea", "cups", ""])
-roles = st.sampled_from(Role)
-# A number stands for one of the room's newest messages, or for an unknown one while there is none.
-references = st.integers(0, 3).map(str)
-posts = st.builds(
-    lambda actor, key, body, reply_to: PostMessage(actor, key, body, f"{body} {reply_to}".encode(), reply_to),
-    users,
-    st.sampled_from(["1", "2", "3", "4", "5"]),
-    words,
-    st.none() | st.none() | references,
-)
-created = st.builds(
-    CreateRoom,
-    actor=users,
-    kind=st.sampled_from([Kind.GROUP, Kind.GROUP, Kind.CHANNEL, Kind.DIRECT]),
-    visibility=st.sampled_from(Visibility),
-    name=words,
-    topic=words,
-    epoch=st.just("e_1"),
-    members=st.lists(users, max_size=2).map(tuple),
-).map(lambda room: replace(room, visibility=Visibility.PRIVATE) if room.kind is Kind.DIRECT else room)
-commands = st.one_of(
-    posts,
-    posts,
-    posts,
-    st.builds(DeleteMessage, users, references),
-    st.builds(AddMember, users, users, roles),
-    st.builds(AddMember, users, users),
-    st.builds(SetRole, users, users, roles),
-    st.builds(RemoveMember, users, users),
-    st.builds(JoinRoom, users),
-    st.builds(LeaveRoom, users),
-    st.builds(UpdateRoom, users, st.none() | words, st.none() | words, st.none() | st.sampled_from(Visibility)),
-    created,
-    st.builds(DeleteRoom, st.sampled_from(["u_a", "u_nobody", "u_nobody", "u_nobody"])),
-)
-batches = st.lists(commands, max_size=6)
-
-
-def numbered(start: int = 0) -> Callable[[str], str]:
-    """Give ids m_1, m_2 and so on, one per command."""
-    given = iter(range(start + 1, 1_000_000))
-    return lambda prefix: f"{prefix}_{next(given)}"
 
 
 def spoken(answer: Answer) -> model.Answer:
@@ -190,7 +129,8 @@ class RoomMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Read the whole journal from the start, and serve the same commands one at a time: nothing differs."""
         assert bare(folded(None, self.journal)) == bare(self.state)
-        state, rows, entries, new_id = None, Rows(), [], numbered()
+        entries: list[Entry] = []
+        state, rows, new_id = None, Rows(), numbered()
         for command in self.served:
             draft = draft_batch(rows.with_messages(state, [command]), [command], room=ROOM, now=NOW, new_id=new_id)
             entries += draft.entries

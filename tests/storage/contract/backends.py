@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
@@ -27,6 +28,14 @@ class Stores(Struct, frozen=True):
 
     journal: Journal
     directory: Directory
+
+
+@contextmanager
+def ram_folder() -> Iterator[Path]:
+    """Make a folder in RAM where there is one: the contract does not ask for a disk, and syncing to it takes time."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from storage.ports import Directory, Journal
-from tests.storage.contract.backends import KINDS, Stores, open_stores
+from tests.storage.contract.backends import KINDS, Stores, open_stores, ram_folder
 
 
 @pytest.fixture(params=KINDS)
-async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     """Open an empty store."""
-    async with open_stores(request.param, tmp_path) as opened:
-        yield opened
+    with ram_folder() as folder:
+        async with open_stores(request.param, folder) as opened:
+            yield opened
 
 
 @pytest.fixture

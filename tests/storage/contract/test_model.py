@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 
 from storage.errors import Conflict
 from storage.records import Append, DropMember, Entry, MemberRecord, PutMember
-from tests.storage.contract.backends import KINDS, Stores, open_stores
+from tests.storage.contract.backends import KINDS, Stores, open_stores, ram_folder
 from tests.storage.samples import a_change, a_member, a_post, appended
 
 ROOMS = ("r_1", "r_2", "r_3")
@@ -108,8 +106,8 @@ async def test_any_appends_leave_what_the_model_says(
     The rooms trust the journal's conflicts blindly: one too few forks a room, one too many loses a message.
     """
     model = Model()
-    with TemporaryDirectory() as folder:
-        async with open_stores(kind, Path(folder)) as stores:
+    with ram_folder() as folder:
+        async with open_stores(kind, folder) as stores:
             for drawn in calls:
                 appends = build(model, drawn)
                 expected = model.append(appends)

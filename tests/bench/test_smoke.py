@@ -1,0 +1,43 @@
+"""Every scenario runs from end to end with tiny numbers against the real server, and its checks hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import OK, main
+
+pytestmark = pytest.mark.real_clock
+
+TINY = {
+    "fanout": "--receivers 8 --sampled 2 --senders 2 --rate 50 --seconds 0.2 --rounds 1 --sustained-rate 200 "
+    "--sustained-seconds 0.2",
+    "idle": "--connections 10 --own-rooms 3 --settle-seconds 0.05",
+    "send": "--rooms 1,2 --windows 2 --seconds 0.2 --bare-commits 5",
+    "actors": "--count 200 --batch 8 --rounds 2",
+    "resume": "--clients 10 --few 5 --many 300",
+}
+FIGURES = {
+    "fanout": {"cpu_us_per_delivery", "delivery_p50_ms", "delivery_p99_ms", "deliveries_per_second"},
+    "idle": {"kb_per_connection", "before_mb", "after_mb"},
+    "send": {"messages_per_second", "ack_p50_ms", "ack_p99_ms", "commit_p50_ms", "queued_p50_ms", "cpu_us_per_message"},
+    "actors": {"us", "plain_us"},
+    "resume": {"caught_up_p50_ms", "caught_up_p99_ms", "gapless"},
+}
+
+
+@pytest.mark.parametrize("scenario", list(TINY))
+def test_a_scenario_measures_and_its_checks_hold(scenario: str, tmp_path: Path) -> None:
+    """The figures are there, every check has passed, and the databases are gone."""
+    file = tmp_path / "figures.json"
+    data = tmp_path / "data"
+    data.mkdir()
+    assert main([scenario, "--json", str(file), "--data", str(data), *TINY[scenario].split()]) == OK
+    (outcome,) = json.loads(file.read_bytes())["outcomes"]
+    assert outcome["scenario"] == scenario
+    assert set(outcome["rows"][0]["figures"]) >= FIGURES[scenario]
+    assert outcome["findings"]
+    assert all(check["passed"] for check in outcome["checks"])
+    assert list(data.iterdir()) == []

@@ -1,0 +1,404 @@
+"""The journal actor on a virtual clock: what shares a commit, who fails when it fails, and when a caller is told what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from random import Random
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from actors import RestartPolicy, Supervisor
+from storage.errors import Conflict, OutcomeUnknown, StorageError, StorageUnavailable, Unstorable
+from storage.journal_actor import JournalActor, JournalLimits
+from storage.records import Append
+from tests.storage.fakes import ScriptedJournal
+from tests.storage.samples import posts
+
+LIMITS = JournalLimits(
+    inbox_capacity=8, max_commit_entries=10, deadline_seconds=5.0, retry_seconds=2.0, reads=2, reads_waiting=2
+)
+
+
+class House:
+    """A running journal actor, its scripted backend, and what its callers were told."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.backend = ScriptedJournal()
+        self.actor = JournalActor(self.backend, limits=LIMITS)
+        policy = RestartPolicy(jitter=0.0, escalate=True)
+        self.child = self.actor.start(Supervisor(nursery, policy=policy, random=Random(1)))
+        self.told: dict[str, str] = {}
+        self.told_at: dict[str, float] = {}
+
+    async def append(self, *appends: Append, name: str | None = None) -> None:
+        """Append, and note the outcome under the room's name."""
+        name = name or appends[0].room
+        try:
+            await self.actor.append(appends)
+        except Conflict as conflict:
+            self.told[name] = f"conflict {conflict.kind} {conflict.room}"
+        except StorageError as error:
+            self.told[name] = type(error).__name__
+        else:
+            self.told[name] = "written"
+        self.told_at[name] = trio.current_time()
+
+    async def heads(self, *rooms: str) -> list[int]:
+        """Return what the backend really holds."""
+        return [self.backend._store.head(room) for room in rooms]
+
+
+@pytest.fixture
+async def house(nursery: trio.Nursery, autojump_clock: MockClock) -> AsyncIterator[House]:
+    """Start a journal actor that waits for its first append."""
+    opened = House(nursery)
+    await wait_all_tasks_blocked()
+    yield opened
+    nursery.cancel_scope.cancel()
+
+
+async def together(*calls: Callable[[], Awaitable[None]]) -> None:
+    """Start calls in this order, each waiting before the next one starts, and wait for them all."""
+    async with trio.open_nursery() as nursery:
+        for call in calls:
+            nursery.start_soon(call)
+            await wait_all_tasks_blocked()
+
+
+async def test_an_append_is_committed_at_once_when_nothing_else_waits(house: House) -> None:
+    """There is no timer: an idle journal adds no latency."""
+    started = trio.current_time()
+    await house.append(posts("r_1", 1, 3))
+    assert trio.current_time() == started
+    assert house.told == {"r_1": "written"}
+    assert await house.heads("r_1") == [3]
+
+
+async def test_what_waits_during_a_commit_is_the_next_commit(house: House) -> None:
+    """All rooms that came meanwhile share one commit, in the order in which they came."""
+    house.backend.seconds = 1.0
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(5)))
+    assert house.backend.commits == [["r_0"], ["r_1", "r_2", "r_3", "r_4"]]
+    assert set(house.told.values()) == {"written"}
+    assert house.told_at["r_0"] == 1.0
+    assert {house.told_at[f"r_{n}"] for n in range(1, 5)} == {2.0}
+
+
+async def test_a_commit_is_bounded_in_entries_and_cuts_no_append(house: House) -> None:
+    """Ten entries are a commit here: what does not fit goes into the next, whole."""
+    house.backend.seconds = 0.1
+    await together(
+        lambda: house.append(posts("r_0", 1, 1)),
+        lambda: house.append(posts("r_1", 1, 6)),
+        lambda: house.append(posts("r_2", 1, 4)),
+        lambda: house.append(posts("r_3", 1, 1)),
+        lambda: house.append(posts("r_4", 1, 25)),
+        lambda: house.append(posts("r_5", 1, 1)),
+    )
+    assert house.backend.commits == [["r_0"], ["r_1", "r_2"], ["r_3"], ["r_4"], ["r_5"]]
+    assert set(house.told.values()) == {"written"}
+
+
+async def test_appends_of_one_room_keep_their_order_in_a_commit(house: House) -> None:
+    """Two appends of a room may share a commit when the second builds on the first."""
+    house.backend.seconds = 0.1
+    await together(
+        lambda: house.append(posts("r_0", 1, 1)),
+        lambda: house.append(posts("r_1", 1, 2), name="first"),
+        lambda: house.append(posts("r_1", 3, 3), name="second"),
+    )
+    assert house.backend.commits == [["r_0"], ["r_1", "r_1"]]
+    assert set(house.told.values()) == {"written"}
+
+
+async def test_only_the_guilty_room_of_a_commit_fails(house: House) -> None:
+    """After a conflict the innocent are committed together and the suspect alone: two commits more, not one each."""
+    house.backend.seconds = 0.1
+    await together(
+        lambda: house.append(posts("r_0", 1, 1)),
+        lambda: house.append(posts("r_1", 1, 1)),
+        lambda: house.append(posts("r_2", 5, 5)),
+        lambda: house.append(posts("r_3", 1, 1)),
+    )
+    assert house.backend.commits == [["r_0"], ["r_1", "r_2", "r_3"], ["r_1", "r_3"], ["r_2"]]
+    assert house.told == {"r_0": "written", "r_1": "written", "r_2": "conflict seq r_2", "r_3": "written"}
+    assert await house.heads("r_1", "r_2", "r_3") == [1, 0, 1]
+
+
+async def test_several_guilty_rooms_are_all_found(house: House) -> None:
+    """Each conflict names one room; the next one is found in the next try."""
+    house.backend.seconds = 0.1
+    wrong = {1, 3, 4}
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 9 if n in wrong else 1, 9)) for n in range(6)))
+    assert {room for room, told in house.told.items() if told == f"conflict seq {room}"} == {"r_1", "r_3", "r_4"}
+    assert {room for room, told in house.told.items() if told == "written"} == {"r_0", "r_2", "r_5"}
+
+
+async def test_who_shares_a_room_with_a_suspect_stays_behind_it(house: House) -> None:
+    """Trying again never changes the order in which the appends of one room are tried."""
+    house.backend.seconds = 0.1
+    await together(
+        lambda: house.append(posts("r_0", 1, 1)),
+        lambda: house.append(posts("r_1", 1, 1), posts("r_2", 1, 1), name="both"),
+        lambda: house.append(posts("r_2", 2, 2), name="after"),
+        lambda: house.append(posts("r_1", 7, 7), name="guilty"),
+        lambda: house.append(posts("r_3", 1, 1)),
+    )
+    assert house.backend.commits[2:] == [["r_3"], ["r_1", "r_2"], ["r_2"], ["r_1"]]
+    assert house.told.pop("guilty") == "conflict seq r_1"
+    assert set(house.told.values()) == {"written"}
+
+
+async def test_an_append_that_fails_with_its_predecessor_is_told_so(house: House) -> None:
+    """What builds on a refused append of its room is a hole, and refused too."""
+    house.backend.seconds = 0.1
+    await house.append(posts("r_1", 1, 1), name="before")
+    await together(
+        lambda: house.append(posts("r_0", 1, 1)),
+        lambda: house.append(posts("r_1", 1, 1), name="repeat"),
+        lambda: house.append(posts("r_1", 3, 3), name="on top"),
+    )
+    assert (house.told["repeat"], house.told["on top"]) == ("conflict seq r_1", "conflict seq r_1")
+    assert await house.heads("r_1") == [1]
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("too large"), Unstorable("a lone surrogate")])
+async def test_a_room_that_the_store_does_not_take_fails_alone(house: House, error: StorageError) -> None:
+    """Known not written and nobody named: all are tried one by one, and those that can be written are."""
+    house.backend.seconds = 0.1
+    house.backend.poison["r_2"] = error
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(5)))
+    assert house.told.pop("r_2") == type(error).__name__
+    assert set(house.told.values()) == {"written"}
+    assert house.backend.commits == [["r_0"], ["r_1", "r_2", "r_3", "r_4"], ["r_1"], ["r_2"], ["r_3"], ["r_4"]]
+
+
+async def test_a_store_that_is_slow_to_fail_fails_for_all_in_time(house: House) -> None:
+    """When every try takes a while, the callers are not made to wait for one try each: they are told by then."""
+    for n in range(6):
+        house.backend.poison[f"r_{n}"] = StorageUnavailable("locked")
+    house.backend.seconds_to_fail = 1.5
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(6)))
+    assert set(house.told.values()) == {"StorageUnavailable"}
+    assert max(house.told_at.values()) == 4.5
+    assert len(house.backend.commits) == 3
+    house.backend.poison.clear()
+    await house.append(posts("r_1", 1, 1))
+    assert house.told["r_1"] == "written"
+
+
+async def test_an_unknown_outcome_is_everybodys(house: House) -> None:
+    """A commit that was cut off may hold all or nothing, so it is not tried again and nobody is told that it failed."""
+    house.backend.seconds = 0.1
+    house.backend.to_raise_after.extend((None, OutcomeUnknown("cut off")))
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(4)))
+    assert house.backend.commits == [["r_0"], ["r_1", "r_2", "r_3"]]
+    assert house.told == {"r_0": "written"} | {f"r_{n}": "OutcomeUnknown" for n in range(1, 4)}
+    assert await house.heads("r_1", "r_2", "r_3") == [1, 1, 1]
+
+
+async def test_every_caller_gets_an_error_of_its_own(house: House) -> None:
+    """An exception that several tasks raise would collect all their tracebacks."""
+    house.backend.seconds = 0.1
+    house.backend.to_raise.extend((None, OutcomeUnknown("cut off")))
+    caught: list[StorageError] = []
+
+    async def append(room: str) -> None:
+        try:
+            await house.actor.append([posts(room, 1, 1)])
+        except StorageError as error:
+            caught.append(error)
+
+    await together(*(lambda n=n: append(f"r_{n}") for n in range(3)))
+    assert len({id(error) for error in caught}) == len(caught) == 2
+
+
+async def test_a_deadline_tells_begun_from_not_begun(house: House) -> None:
+    """At five seconds: who had begun may have been written, who had not has not been and never will be."""
+    house.backend.seconds = 4.9
+    await together(
+        lambda: house.append(posts("r_1", 1, 1)),
+        lambda: house.append(posts("r_2", 1, 1)),
+        lambda: house.append(posts("r_3", 1, 1)),
+    )
+    assert house.told == {"r_1": "written", "r_2": "OutcomeUnknown", "r_3": "OutcomeUnknown"}
+    assert house.told_at["r_2"] == pytest.approx(5.0, abs=0.1)
+    await trio.sleep(10)
+    assert await house.heads("r_2", "r_3") == [1, 1]
+
+
+async def test_what_was_not_begun_by_its_deadline_is_never_written(house: House) -> None:
+    """StorageUnavailable is a promise: the append is dropped from the line, not merely given up by its caller."""
+    house.backend.seconds = 60.0
+    await together(lambda: house.append(posts("r_1", 1, 1)), lambda: house.append(posts("r_2", 1, 1)))
+    assert house.told == {"r_1": "OutcomeUnknown", "r_2": "StorageUnavailable"}
+    assert house.told_at == {"r_1": 5.0, "r_2": pytest.approx(5.0, abs=0.1)}
+    house.backend.seconds = 0.0
+    await house.append(posts("r_3", 1, 1))
+    await trio.sleep(100)
+    assert await house.heads("r_1", "r_2", "r_3") == [0, 0, 1]
+
+
+async def test_a_backend_that_hangs_holds_the_actor_no_longer_than_a_deadline(house: House) -> None:
+    """The next commit is tried although the last one never came back."""
+    house.backend.seconds = 1e9
+    await house.append(posts("r_1", 1, 1))
+    house.backend.seconds = 0.0
+    await house.append(posts("r_2", 1, 1))
+    assert house.told == {"r_1": "OutcomeUnknown", "r_2": "written"}
+    assert house.actor.statistics().last_error == "no commit within 5 s"
+
+
+async def test_a_caller_that_leaves_before_its_append_begins_takes_it_back(house: House) -> None:
+    """Nobody waits for it and nobody was told anything: it is not written."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_1", 1, 1))
+        await wait_all_tasks_blocked()
+        with trio.move_on_after(0.5):
+            await house.append(posts("r_2", 1, 1))
+    await house.append(posts("r_3", 1, 1))
+    assert house.backend.commits == [["r_1"], ["r_3"]]
+
+
+async def test_a_caller_that_leaves_later_changes_nothing(house: House) -> None:
+    """A begun append goes on without its caller, and the others that share its commit do not notice."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_0", 1, 1))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(house.append, posts("r_1", 1, 1))
+        with trio.move_on_after(1.5):
+            await house.append(posts("r_2", 1, 1))
+    assert house.told == {"r_0": "written", "r_1": "written"}
+    assert await house.heads("r_2") == [1]
+
+
+async def test_a_full_inbox_refuses_at_once(house: House) -> None:
+    """When more appends wait than may, the next one is told so without waiting."""
+    house.backend.seconds = 1.0
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(10)))
+    assert house.told["r_9"] == "StorageUnavailable"
+    assert house.told_at["r_9"] == 0.0
+    assert [told for room, told in house.told.items() if room != "r_9"] == ["written"] * 9
+    assert house.actor.statistics().refused == 1
+
+
+async def test_a_bug_in_the_backend_crashes_the_actor_and_costs_only_the_append_that_meets_it(house: House) -> None:
+    """The commit that crashed is tried again append by append; the guilty one is given up after its second crash."""
+    house.backend.seconds = 0.1
+    house.backend.poison["r_2"] = ZeroDivisionError("a bug")
+    await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(4)))
+    assert house.told == {"r_0": "written", "r_1": "written", "r_2": "OutcomeUnknown", "r_3": "written"}
+    assert house.child.restarts == 2
+    assert house.child.quarantined == 1
+
+
+async def test_after_a_crash_in_mid_commit_nothing_is_called_unwritten(house: House) -> None:
+    """The first try may have been written, so a second one that fails does not make the outcome known."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_1", 1, 1))
+        await wait_all_tasks_blocked()
+        house.backend.to_raise.append(StorageUnavailable("locked"))
+        assert house.child.kill(RuntimeError("killed"))
+    assert house.told == {"r_1": "OutcomeUnknown"}
+    assert house.child.restarts == 1
+
+
+async def test_a_crash_in_mid_commit_loses_no_append(house: House) -> None:
+    """What was in hand and what waited is committed by the next incarnation."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        for room in ("r_1", "r_2", "r_3"):
+            nursery.start_soon(house.append, posts(room, 1, 1))
+            await wait_all_tasks_blocked()
+        assert house.child.kill(RuntimeError("killed"))
+    assert house.told == {"r_1": "written", "r_2": "written", "r_3": "written"}
+
+
+async def test_stopping_answers_everybody(house: House) -> None:
+    """At a shutdown who had begun is told that nobody knows, and who had not that nothing was written."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_1", 1, 1))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(house.append, posts("r_2", 1, 1))
+        await wait_all_tasks_blocked()
+        house.child.stop()
+    await house.append(posts("r_3", 1, 1))
+    assert house.told == {"r_1": "OutcomeUnknown", "r_2": "StorageUnavailable", "r_3": "StorageUnavailable"}
+    assert house.actor.statistics().state == "stopped"
+
+
+async def test_reads_are_bounded_and_keep_their_deadline(house: House) -> None:
+    """Two at a time, two in line, and the fifth is refused: a slow store does not pile up readers."""
+    house.backend.seconds = 3.0
+    outcomes: list[tuple[str, float]] = []
+
+    async def read() -> None:
+        try:
+            await house.actor.read("r_1", after=0, limit=10)
+        except StorageUnavailable as error:
+            outcomes.append((str(error)[:12], trio.current_time()))
+        else:
+            outcomes.append(("read", trio.current_time()))
+
+    await together(*(read for _ in range(5)))
+    assert outcomes == [
+        ("2 calls alre", 0.0),
+        ("read", 3.0),
+        ("read", 3.0),
+        ("no answer fr", 5.0),
+        ("no answer fr", 5.0),
+    ]
+    assert house.backend.reading == 0
+    figures = house.actor.statistics().reads
+    assert (figures.calls, figures.refused, figures.timed_out, figures.in_use) == (5, 1, 2, 0)
+
+
+async def test_reads_go_on_while_a_commit_takes_its_time(house: House) -> None:
+    """History and catch-up do not wait behind writes."""
+    house.backend.seconds = 0.0
+    await house.append(posts("r_1", 1, 2))
+    house.backend.seconds = 4.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_2", 1, 1))
+        await wait_all_tasks_blocked()
+        assert len(await house.actor.read_back("r_1", limit=10)) == 2
+        assert trio.current_time() == 0.0
+
+
+async def test_statistics_tell_what_an_operator_asks(house: House) -> None:
+    """How deep, how long, how fast, how large, how often it failed, and why."""
+    assert house.actor.statistics().commit_p50_seconds is None
+    house.backend.seconds = 2.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_1", 1, 1))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(house.append, posts("r_2", 1, 3))
+        nursery.start_soon(house.append, posts("r_3", 1, 2))
+        await trio.sleep(1.5)
+        busy = house.actor.statistics()
+    assert (busy.state, busy.inbox_depth, busy.oldest_wait_seconds, busy.commits) == ("running", 2, 1.5, 0)
+    figures = house.actor.statistics()
+    assert (figures.inbox_depth, figures.commits, figures.failed_commits, figures.entries) == (0, 2, 0, 6)
+    assert (figures.batch_mean, figures.batch_max, figures.batch_last) == (3.0, 5, 5)
+    assert (figures.commit_p50_seconds, figures.commit_p99_seconds, figures.last_error) == (2.0, 2.0, None)
+    house.backend.to_raise.append(StorageUnavailable("the disk is full"))
+    await house.append(posts("r_4", 1, 1))
+    figures = house.actor.statistics()
+    assert (figures.commits, figures.failed_commits, figures.last_error) == (2, 1, "the disk is full")
+
+
+async def test_trouble_is_logged_when_it_starts_and_when_it_ends(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that is down for an hour does not fill the log with one line for every commit."""
+    house.backend.to_raise.extend(StorageUnavailable("down") for _ in range(3))
+    for _ in range(5):
+        await house.append(posts("r_1", 1, 1))
+    events = [record.getMessage().split()[1] for record in caplog.records]
+    assert events == ["event=commits_fail", "event=commits_again"]

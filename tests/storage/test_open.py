@@ -1,0 +1,157 @@
+"""Opening a store by its URL, and what ends with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from actors.errors import ActorEscalated
+from storage.errors import StorageUnavailable
+from storage.migrate import migrate_down, migrate_up, migration_status
+from storage.migrations import MigrationRefused
+from storage.open import open_storage
+from storage.url import MemoryUrl, SqliteUrl, UnknownStorage, parse_url
+from tests.storage.contract.backends import ram_folder
+from tests.storage.samples import posts
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make an empty folder."""
+    with ram_folder() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("memory:", MemoryUrl()),
+        ("memory://", MemoryUrl()),
+        ("sqlite:///chat.db", SqliteUrl(Path("chat.db"))),
+        ("sqlite:///data/chat.db", SqliteUrl(Path("data/chat.db"))),
+        ("sqlite:////var/lib/chat.db", SqliteUrl(Path("/var/lib/chat.db"))),
+        ("sqlite:///a b%20c.db", SqliteUrl(Path("a b%20c.db"))),
+    ],
+)
+def test_a_url_names_a_store(url: str, expected: object) -> None:
+    """Three slashes and a relative path, four and an absolute one, as in SQLAlchemy."""
+    assert parse_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "chat.db", "sqlite:", "sqlite://chat.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///x?mode=ro", "SQLITE:///x",
+     "sqlite:///a\0b", "mysql://u:secret@host/db", "postgres://u:secret@host/db"],
+)  # fmt: skip
+def test_an_unknown_url_is_refused_without_being_repeated(url: str) -> None:
+    """The message says what would be right, and never shows a password."""
+    with pytest.raises(UnknownStorage) as caught:
+        parse_url(url)
+    assert isinstance(caught.value, ValueError)
+    assert "memory:" in str(caught.value) or "path of a file" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_store_is_ready_when_it_is_open(folder: Path, kind: str) -> None:
+    """Both actors run under supervision, and the first probe was answered."""
+    async with open_storage("memory:" if kind == "memory" else f"sqlite:///{folder / 'chat.db'}") as storage:
+        await storage.journal.append([posts("r_1", 1, 2)])
+        figures = storage.statistics()
+    assert figures.ready
+    assert (figures.journal.state, figures.journal.entries) == ("running", 2)
+    assert {actor.name for actor in figures.actors} == {"journal", "directory"}
+
+
+async def test_a_path_that_does_not_work_is_a_plain_error(folder: Path) -> None:
+    """What fails before anything runs is not wrapped into a group."""
+    with pytest.raises(StorageUnavailable, match="cannot open"):
+        async with open_storage(f"sqlite:///{folder / 'nowhere' / 'chat.db'}"):
+            pytest.fail("it opened")
+    with pytest.raises(UnknownStorage):
+        async with open_storage("mongodb://host"):
+            pytest.fail("it opened")
+
+
+async def test_the_schema_is_migrated_unless_told_not_to(folder: Path) -> None:
+    """A first run just works, and a cautious operator's run refuses instead of changing anything."""
+    url = f"sqlite:///{folder / 'chat.db'}"
+    with pytest.raises(MigrationRefused, match=r"\[1\] are not applied"):
+        async with open_storage(url, migrate=False):
+            pytest.fail("it opened")
+    assert [step.applied_at for step in await migration_status(url)] == [None]
+    async with open_storage(url) as storage:
+        await storage.journal.append([posts("r_1", 1, 1)])
+    async with open_storage(url, migrate=False) as storage:
+        assert len(await storage.journal.read("r_1", after=0, limit=10)) == 1
+
+
+async def test_an_operator_migrates_by_url(folder: Path) -> None:
+    """Up, status and down, without opening the store; asking for the status creates no file."""
+    path = folder / "chat.db"
+    url = f"sqlite:///{path}"
+    (before,) = await migration_status(url)
+    assert (before.number, before.name, before.applied_at) == (1, "start", None)
+    assert not path.exists()
+    assert await migrate_up(url) == [1]
+    assert await migrate_up(url) == []
+    (after,) = await migration_status(url)
+    assert after.applied_at is not None
+    assert await migrate_down(url, to=0) == [1]
+    assert await migration_status(url) == [before]
+    for nothing in (migrate_up("memory:"), migrate_down("memory:", to=0), migration_status("memory:")):
+        assert await nothing == []
+
+
+async def test_a_database_of_a_newer_program_is_refused(folder: Path) -> None:
+    """An old program must not write into tables that have changed their meaning."""
+    path = folder / "chat.db"
+    await migrate_up(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (2, 'later', 'sum', 0)")
+        connection.commit()
+    with pytest.raises(MigrationRefused, match="newer program"):
+        async with open_storage(f"sqlite:///{path}"):
+            pytest.fail("it opened")
+
+
+async def test_a_locked_file_cannot_be_migrated(folder: Path) -> None:
+    """The error is storage's own and the file is as it was."""
+    path = folder / "chat.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = wal")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageUnavailable, match="locked"):
+            async with open_storage(f"sqlite:///{path}", limits=None):
+                pytest.fail("it opened")
+
+
+async def test_an_actor_that_keeps_crashing_ends_the_tree(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing works without storage, so the body is cancelled and the reason comes out."""
+    with pytest.RaisesGroup(ActorEscalated, flatten_subgroups=True):
+        async with open_storage("memory:") as storage:
+            child = storage.journal._child
+            assert child is not None
+            for _ in range(100):
+                child.kill(RuntimeError("killed"))
+                await trio.sleep(0.01)
+                child.probe_now()
+            pytest.fail("it went on")
+    assert "event=crashed" in caplog.text
+
+
+async def test_leaving_closes_the_files(folder: Path) -> None:
+    """The last one out has the log written back: one file is left, and it is complete."""
+    async with open_storage(f"sqlite:///{folder / 'chat.db'}") as storage:
+        await storage.journal.append([posts("r_1", 1, 1)])
+        journal = storage.journal
+    assert [file.name for file in folder.iterdir()] == ["chat.db"]
+    with pytest.raises(StorageUnavailable):
+        await journal.append([posts("r_1", 2, 2)])
+    with pytest.raises(StorageUnavailable, match="closed"):
+        await journal.read("r_1", after=0, limit=1)
