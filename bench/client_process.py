@@ -17,7 +17,7 @@ from typing import TypeVar
 from bench.orders import Answer, End, Failed, Order, decode_answer, encode_line
 from bench.tree import ROOT
 
-_EXIT_SECONDS = 1.0
+_EXIT_SECONDS = 5.0
 _CHUNK_BYTES = 65_536
 A = TypeVar("A", bound=Answer)
 
@@ -71,7 +71,7 @@ class ClientProcess:
         return self.answer(kind, seconds=seconds)
 
     def end(self) -> None:
-        """Let it end by itself, and kill it if it is in the middle of something: it has nothing to lose."""
+        """Let it end by itself, and kill it if it does not."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -94,5 +94,9 @@ def client_process(name: str) -> Iterator[ClientProcess]:
     client = ClientProcess(process, name)
     try:
         yield client
+    except BaseException:
+        # It may be in the middle of an order, and has nothing to lose.
+        process.kill()
+        raise
     finally:
         client.end()

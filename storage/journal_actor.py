@@ -21,6 +21,10 @@ from storage.gate import Gate, GateStatistics
 from storage.ports import Journal
 from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
 
+PATIENCE = 0.4
+"""The part of the deadline for which a failing commit is tried: less than half, so that whoever came while it was under
+way, and is tried next, is told the outcome before its own deadline leaves it in doubt."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -30,8 +34,6 @@ class JournalLimits(Struct, frozen=True):
     inbox_capacity: int = 4096
     max_commit_entries: int = 1024
     deadline_seconds: float = 5.0
-    retry_seconds: float = 2.0
-    """For so long after a commit failed as a whole are its appends tried one by one."""
     reads: int = 8
     reads_waiting: int = 1024
 
@@ -182,7 +184,7 @@ class JournalActor:
 
     async def _commit(self, group: Group) -> None:
         """Commit a group and answer everyone in it; if it fails as a whole, find those who are to blame."""
-        give_up_at = trio.current_time() + self._limits.retry_seconds
+        give_up_at = trio.current_time() + PATIENCE * self._limits.deadline_seconds
         line = deque([group])
         down: StorageError | None = None
         while line:

@@ -15,10 +15,12 @@ from importlib.resources.abc import Traversable
 
 from msgspec import Struct
 
+from storage.errors import StorageError
+
 FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_(?P<name>[a-z0-9_]+)\.up\.sql")
 
 
-class MigrationRefused(Exception):
+class MigrationRefused(StorageError):
     """The database is not what this program knows how to migrate; nothing was changed."""
 
 

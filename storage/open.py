@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 
 import trio
@@ -17,7 +16,7 @@ from msgspec import Struct
 
 from actors import ChildStatistics, RestartPolicy, Supervisor
 from storage.directory_actor import DirectoryActor, DirectoryLimits, DirectoryStatistics
-from storage.journal_actor import JournalActor, JournalLimits, JournalStatistics
+from storage.journal_actor import PATIENCE, JournalActor, JournalLimits, JournalStatistics
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
 from storage.migrate import open_sqlite
 from storage.ports import Directory, Journal
@@ -105,10 +104,6 @@ async def _open_backend(url: MemoryUrl | SqliteUrl, *, migrate: bool, limits: St
             store = MemoryStore()
             yield _Backend(MemoryJournal(store), MemoryDirectory(store))
         case SqliteUrl(path=path):
-            # A first start should not need a folder made by hand; only its owner may look into it.
-            Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Less than half of the deadline, so that who waits behind a commit that waits for the lock is still told
-            # that nothing was written before its own deadline leaves it in doubt.
-            settings = SqliteSettings(path, busy_seconds=0.4 * limits.journal.deadline_seconds)
+            settings = SqliteSettings(path, busy_seconds=PATIENCE * limits.journal.deadline_seconds)
             async with open_sqlite(settings, migrate=migrate) as database:
                 yield _Backend(SqliteJournal(database), SqliteDirectory(database))

@@ -1,8 +1,8 @@
 """The two narrow ports. `Journal` is what happened in rooms; `Directory` is the accounts and the projections of rooms.
 
 Backends implement both and enforce uniqueness, nothing else. They raise only the errors of `storage.errors`. Every read
-that takes a `limit` returns at most that many rows. The storage actors implement the same ports around a backend, adding
-deadlines, group commit and bounds, so a caller cannot tell (and must not care) which one it holds.
+that takes a `limit` returns at most that many rows. The storage actors implement the same ports around a backend,
+adding deadlines, group commit and bounds, so a caller cannot tell (and must not care) which one it holds.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ class Directory(Protocol):
         """Members of a room by user id (that is, by age of the account)."""
         ...
 
-    async def rooms_of(
-        self, user: str, *, cursor: str | None, limit: int
-    ) -> Page[tuple[RoomRecord, MemberRecord]]:
+    async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
         """Living rooms that the user is a member of, newest room first."""
         ...
 

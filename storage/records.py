@@ -76,7 +76,8 @@ class Entry(Struct, frozen=True):
 
     `body` is the event exactly as it goes on the wire and as catch-up replays it; it is made once and never re-encoded.
     The other fields repeat what an index needs. `sender` and `client_msg_id` are set together, on posts only, and are
-    unique per room without expiry; `digest` fingerprints what was sent so that a repeat with another body is told apart.
+    unique per room without expiry; `digest` fingerprints what was sent, so that a repeat with another body is told
+    apart.
     """
 
     room: str

@@ -8,12 +8,10 @@ closed, always.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import trio
 
 from actors.outbox import OutboxStatistics
-from justchat.door.frame_reader import FrameReader
+from justchat.door.frame_reader import FrameReader, Violation
 from justchat.door.frame_writer import FrameWriter
 from justchat.door.frames import close_frame, is_close
 from justchat.door.limits import DoorLimits
@@ -40,7 +38,6 @@ class FrameStream(trio.abc.Stream):
         "_text_waiter",
         "_writer",
         "last_received",
-        "on_violation",
     )
 
     def __init__(
@@ -48,13 +45,18 @@ class FrameStream(trio.abc.Stream):
     ) -> None:
         """Replay `head` to trio-websocket; keep `rest`, frames that came with it, until the socket is open."""
         self.last_received = trio.current_time()
-        self.on_violation: Callable[[int, str], None] | None = None
         self._socket = socket
         self._close_seconds = limits.close_seconds
         self._ready = head
         self._rest = rest
         self._reader = FrameReader(max_text_bytes=limits.message_bytes, max_fragments=limits.message_fragments)
-        self._writer = FrameWriter(socket, nursery, max_items=limits.outbox_items, max_bytes=limits.outbox_bytes)
+        self._writer = FrameWriter(
+            socket,
+            nursery,
+            max_items=limits.outbox_items,
+            max_bytes=limits.outbox_bytes,
+            on_kill=self._killed,
+        )
         self._opened: trio.Event | None = trio.Event()
         self._text_waiter: trio.Event | None = None
         self._taken: trio.Event | None = None
@@ -73,6 +75,11 @@ class FrameStream(trio.abc.Stream):
     def last_progress(self) -> float:
         """Trio time of the last outgoing progress; now, when nothing is queued."""
         return self._writer.last_progress
+
+    @property
+    def violation(self) -> Violation | None:
+        """What the client did against the protocol; nothing is read after it."""
+        return self._reader.violation
 
     def open(self) -> None:
         """Let frames pass: the 101 has been sent."""
@@ -113,7 +120,6 @@ class FrameStream(trio.abc.Stream):
     def start_closing(self, code: int, reason: str) -> None:
         """Queue the close frame behind what is queued, then take nothing more in either direction."""
         self._writer.force(close_frame(code, reason))
-        self._reader.texts.clear()
         self._seal()
 
     async def finish(self) -> None:
@@ -132,8 +138,11 @@ class FrameStream(trio.abc.Stream):
     def kill(self) -> None:
         """Close the socket at once and wake everybody who waits for it."""
         self._writer.kill()
-        self._end_inbound()
-        self.open()
+
+    def hand_over(self) -> None:
+        """Send whoever receives to trio-websocket: its reader has ended and knows why."""
+        self._reader.handed_over = True
+        self._wake_receiver()
 
     def statistics(self) -> OutboxStatistics:
         """Report what is queued and what went through."""
@@ -165,7 +174,7 @@ class FrameStream(trio.abc.Stream):
         if self._opened is not None:
             await self._opened.wait()
         while True:
-            if self._inbound_over or self.closed:
+            if self._inbound_over or self._reader.violation or self.closed:
                 await trio.lowlevel.checkpoint()
                 return b""
             if len(self._reader.texts) >= _TEXTS_AHEAD:
@@ -177,14 +186,20 @@ class FrameStream(trio.abc.Stream):
                 return self._take_ready(max_bytes)
 
     async def aclose(self) -> None:
-        """Flush a close frame that is queued, then close the socket. Closes at once when cancelled."""
+        """Flush a close frame that is queued, then close the socket. Closes at once when cancelled.
+
+        Without a close frame, after a breach that trio-websocket has found, the goodbye is left to the product's side.
+        """
         try:
             await trio.lowlevel.checkpoint()
-            if self._writer.sealed:
+            if self._writer.sealed or not self._writer.opened:
                 with trio.move_on_after(self._close_seconds):
                     await self._writer.wait_flushed()
-        finally:
+                self.kill()
+        except trio.Cancelled:
             self.kill()
+            raise
+        self._end_inbound()
 
     # ---------------------------------------------------------------------------------------------------------------
 
@@ -204,9 +219,6 @@ class FrameStream(trio.abc.Stream):
             return b""
         self.last_received = trio.current_time()
         passed = self._reader.read(data)
-        violation = self._reader.violation
-        if violation is not None and self.on_violation is not None:
-            self.on_violation(*violation)
         if self._reader.peer_closed:
             self._inbound_over = True
         self._wake_receiver()
@@ -245,6 +257,10 @@ class FrameStream(trio.abc.Stream):
         self._wake_receiver()
         if self._taken is not None:
             self._taken.set()
+
+    def _killed(self) -> None:
+        self._end_inbound()
+        self.open()
 
     def _end_inbound(self) -> None:
         self._inbound_over = True

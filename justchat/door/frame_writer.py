@@ -8,6 +8,7 @@ always completed. Once a close frame is queued the writer is sealed: nothing fol
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -21,17 +22,35 @@ _CEILING = 4
 class FrameWriter:
     """Writes frames to a socket without waiting for its reader."""
 
-    __slots__ = ("_flushed", "_flushing", "_nursery", "_outbox", "_progress", "_socket", "closed", "opened", "sealed")
+    __slots__ = (
+        "_flushed",
+        "_flushing",
+        "_nursery",
+        "_on_kill",
+        "_outbox",
+        "_progress",
+        "_socket",
+        "closed",
+        "opened",
+        "sealed",
+    )
 
     def __init__(
-        self, socket: trio.socket.SocketType, nursery: trio.Nursery, *, max_items: int, max_bytes: int
+        self,
+        socket: trio.socket.SocketType,
+        nursery: trio.Nursery,
+        *,
+        max_items: int,
+        max_bytes: int,
+        on_kill: Callable[[], None],
     ) -> None:
-        """Write to this socket, queue within these bounds, flush in this nursery."""
+        """Write to this socket, queue within these bounds, flush in this nursery; call `on_kill` when it is closed."""
         self.opened = False
         self.sealed = False
         self.closed = False
         self._socket = socket
         self._nursery = nursery
+        self._on_kill = on_kill
         self._outbox = Outbox(max_items=max_items, max_bytes=max_bytes)
         self._flushing = False
         self._flushed: trio.Event | None = None
@@ -105,6 +124,7 @@ class FrameWriter:
         self._socket.close()
         while not self._outbox.empty:
             self._outbox.take(self._outbox.size)
+        self._on_kill()
 
     def statistics(self) -> OutboxStatistics:
         """Report what is queued and what went through."""

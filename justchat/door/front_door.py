@@ -147,10 +147,8 @@ class FrontDoor:
         self._streams.add(stream)
         try:
             await self._serve(stream)
-        except _NETWORK_ERRORS:
-            pass
-        except Exception as error:  # noqa: BLE001 - the net below all others
-            self._containment.escape(error, where="door")
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the net below all others
+            self._containment.escape(error, where="door", expected=_NETWORK_ERRORS)
         finally:
             self._streams.discard(stream)
             self._note_if_empty()
@@ -214,13 +212,9 @@ class FrontDoor:
         """Run the product's handler; return the code to close with what it leaves open."""
         try:
             await self._on_websocket(handshake)
-        except SocketClosed:
-            return 1000
-        except Exception as error:  # noqa: BLE001 - whatever the handler raises ends this connection only
-            if isinstance(error, ExceptionGroup) and error.split(SocketClosed)[1] is None:
-                return 1000
-            self._containment.contain(error, where="websocket handler")
-            return 1011
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - a handler's failure ends its connection only
+            if self._containment.contain(error, where="websocket handler", expected=(SocketClosed,)):
+                return 1011
         return 1000
 
     def _reader_failed(self, error: Exception) -> None:

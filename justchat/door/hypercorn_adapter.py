@@ -62,7 +62,7 @@ class ShieldFinalSend:
 
         try:
             await self._app(scope, receive, shielded_send)
-        except Exception as error:  # noqa: BLE001 - whatever the app raises ends this request only
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - whatever the app raises ends this request only
             self._containment.contain(error, where="app")
         finally:
             exchange.finish()
@@ -115,7 +115,7 @@ class HypercornAdapter:
             )
             try:
                 await server.run()
-            except Exception as error:  # noqa: BLE001 - whatever Hypercorn raises ends this connection only
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - whatever Hypercorn raises ends this connection only
                 self._containment.contain(error, where="http")
         return replay.handed_back
 

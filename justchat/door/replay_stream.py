@@ -132,11 +132,14 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         if self._closing or not data:
             self._end()
             return
-        if self._guard.in_body:
-            self._body_bytes += len(data)
-        elif not self._guard.in_head:
+        self._body_bytes += len(data)
+        stage = self._stage()
+        if not (self._guard.in_body or self._guard.in_head):
             self._start_clock()
         self._ready = self._guard.feed(data)
+        if self._stage() != stage:
+            # A head or a body has ended: the time of what follows starts now.
+            self._start_clock()
 
     async def _receive_in_time(self) -> bytes:
         """Receive once, before the deadline of what the client is in the middle of."""
@@ -161,6 +164,9 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         if self._guard.in_head:
             return self._clock + self._limits.head_seconds
         return float("inf")
+
+    def _stage(self) -> tuple[int, bool]:
+        return self._guard.requests, self._guard.in_body
 
     def _start_clock(self) -> None:
         self._clock = trio.current_time()

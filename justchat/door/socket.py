@@ -12,7 +12,7 @@ from functools import partial
 from typing import cast
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from actors.outbox import OutboxStatistics
 from justchat.door.answer import answer_and_linger, closing_response, problem_body
@@ -114,11 +114,11 @@ class WebSocket:
         Raises:
             SocketClosed: closed by either side; also after a binary (1003), oversized (1009) or malformed message.
         """
-        if self._end is None:
+        if self._gone is None:
             text = await self._stream.receive_text()
             if text is None:
                 text = await self._receive_from_library()
-            if self._end is None and text is not None:
+            if text is not None and self._gone is None:
                 return text
         raise SocketClosed(*(self._end or (_NO_CLOSE_FRAME, "")))
 
@@ -148,20 +148,30 @@ class WebSocket:
         return self._stream.statistics()
 
     async def _receive_from_library(self) -> str | None:
-        """Wait for a message that came in fragments, or for the reason why there is none."""
-        if self._end is not None:
+        """Wait for a message that came in fragments; None, with `_end` set, when there is no further one."""
+        if self._gone is not None:
             return None
         try:
             with trio.CancelScope() as self._receiving:
-                message = await self._connection.get_message()
-                return self._checked(message)
+                return self._checked(await self._connection.get_message())
         except ConnectionClosed as closed:
-            reason = closed.reason
-            if self._end is None:
-                self._end = (_NO_CLOSE_FRAME, "") if reason is None else (reason.code, reason.reason or "")
+            self._note_end(closed.reason)
         finally:
             self._receiving = None
         return None
+
+    def _note_end(self, reason: CloseReason | None) -> None:
+        """Take over the reason for the end, and answer a breach of the protocol with it."""
+        if self._end is not None:
+            return
+        if self._stream.violation is not None:
+            self._end = self._stream.violation
+        elif reason is not None:
+            self._end = (reason.code, reason.reason or "")
+        else:
+            self._end = (_NO_CLOSE_FRAME, "")
+        if not self._stream.closed and self._end[0] != _NO_CLOSE_FRAME:
+            self.close(*self._end)
 
     def _checked(self, message: str | bytes) -> str | None:
         if isinstance(message, bytes):
@@ -262,10 +272,9 @@ class Handshake:
         if connection is None:
             stream.kill()
             raise SocketClosed(_NO_CLOSE_FRAME, "gone during the handshake")
-        self.socket = socket = WebSocket(connection, stream, self._nursery, request, limits, peer=self.peer)
-        stream.on_violation = socket.close
         stream.open()
-        return socket
+        self.socket = WebSocket(connection, stream, self._nursery, request, limits, peer=self.peer)
+        return self.socket
 
     async def reject(self, status: int, problem_body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer with this status and problem+json body instead; the connection ends."""
@@ -291,6 +300,7 @@ class Handshake:
         if self._accepting is not None:
             # Its answer will never come.
             self._accepting.cancel()
+        stream.hand_over()
         if error is not None:
             stream.kill()
             self._on_reader_error(error)

@@ -83,7 +83,13 @@ def decide(state: RoomState | None, command: Command, context: Context) -> Decis
     """Decide one command."""
     if isinstance(command, CreateRoom):
         return Unchanged() if state is not None else _create(command)
-    if state is None or Permission.ROOM_VIEW not in state.allowed(command.actor):
+    if isinstance(command, LeaveRoom) or (isinstance(command, RemoveMember) and command.user == command.actor):
+        return _leave(state, command.actor)
+    if state is None:
+        return NO_SUCH_ROOM
+    if state.deleted_at is not None and isinstance(command, DeleteRoom) and state.role_of(command.actor) is Role.OWNER:
+        return Unchanged()
+    if Permission.ROOM_VIEW not in state.allowed(command.actor):
         return NO_SUCH_ROOM
     return _decide_known(state, command, context)
 
@@ -102,7 +108,7 @@ def _decide_known(state: RoomState, command: RoomCommand, context: Context) -> D
         case JoinRoom():
             return _join(state, command)
         case LeaveRoom():
-            return _leave(state, command)
+            return _leave(state, command.actor)
         case AddMember():
             return _add(state, command)
         case RemoveMember():
@@ -124,6 +130,8 @@ def _may(state: RoomState, actor: str, permission: Permission) -> Refusal | None
 
 def _create(command: CreateRoom) -> Decision:
     others = dict.fromkeys(user for user in command.members if user != command.actor)
+    if command.kind is Kind.DIRECT and (len(others) != 1 or command.visibility is not Visibility.PRIVATE):
+        return Refusal(ErrorCode.VALIDATION_FAILED, "a direct room is private and has two members")
     members = (
         MemberView(command.actor, Role.OWNER),
         *(MemberView(user, Role.MEMBER) for user in others),
@@ -157,20 +165,23 @@ def _update(state: RoomState, command: UpdateRoom) -> Decision:
 def _join(state: RoomState, command: JoinRoom) -> Decision:
     if command.actor in state.members:
         return Unchanged()
+    if state.kind is Kind.DIRECT:
+        return _DIRECT
     if state.visibility is not Visibility.PUBLIC:
         return NO_SUCH_ROOM
     return MemberJoined(command.actor, Role.MEMBER)
 
 
-def _leave(state: RoomState, command: LeaveRoom) -> Decision:
-    role = state.role_of(command.actor)
-    if role is None:
+def _leave(state: RoomState | None, actor: str) -> Decision:
+    # Whoever is not in may always hear that they are not in: a repeat is answered, and nothing about the room is told.
+    role = None if state is None or state.deleted_at is not None else state.role_of(actor)
+    if state is None or role is None:
         return Unchanged()
     if state.kind is Kind.DIRECT:
         return _DIRECT
     if role is Role.OWNER and state.owners() == 1:
         return _LAST_OWNER
-    return MemberLeft(command.actor)
+    return MemberLeft(actor)
 
 
 def _add(state: RoomState, command: AddMember) -> Decision:
@@ -190,8 +201,6 @@ def _add(state: RoomState, command: AddMember) -> Decision:
 
 
 def _remove(state: RoomState, command: RemoveMember) -> Decision:
-    if command.user == command.actor:
-        return _leave(state, LeaveRoom(command.actor))
     refusal = _may(state, command.actor, Permission.MEMBERS_REMOVE)
     if refusal:
         return refusal
@@ -200,14 +209,19 @@ def _remove(state: RoomState, command: RemoveMember) -> Decision:
         return Unchanged()
     if own is None or not may_manage(own, target):
         return Refusal(ErrorCode.FORBIDDEN, "this member stands too high to be removed by you")
+    if state.kind is Kind.DIRECT:
+        return _DIRECT
     return MemberRemoved(command.user)
 
 
 def _set_role(state: RoomState, command: SetRole) -> Decision:
+    own, target = state.role_of(command.actor), state.role_of(command.user)
+    if own is not None and command.user == command.actor and target is command.role:
+        # Also for somebody who has just given the right away.
+        return Unchanged()
     refusal = _may(state, command.actor, Permission.ROLES_MANAGE)
     if refusal:
         return refusal
-    own, target = state.role_of(command.actor), state.role_of(command.user)
     if target is None:
         return NO_SUCH_MEMBER
     if own is None or command.role.rank > own.rank:
@@ -216,6 +230,8 @@ def _set_role(state: RoomState, command: SetRole) -> Decision:
         return Unchanged()
     if command.user != command.actor and not may_manage(own, target):
         return Refusal(ErrorCode.FORBIDDEN, "this member stands too high to be changed by you")
+    if state.kind is Kind.DIRECT:
+        return _DIRECT
     if target is Role.OWNER and state.owners() == 1:
         return _LAST_OWNER
     return MemberRoleChanged(command.user, target, command.role)

@@ -76,6 +76,9 @@ def permissions_of(role: Role | None, *, kind: Kind, visibility: Visibility) -> 
     allowed = _DEFAULTS[role]
     if kind is Kind.CHANNEL and role is Role.MEMBER:
         return allowed - {_P.MESSAGES_SEND}
+    if kind is Kind.DIRECT:
+        # Two people talk, and neither is set over the other's words.
+        return allowed - {_P.MESSAGES_DELETE_ANY}
     return allowed
 
 

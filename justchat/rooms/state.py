@@ -107,6 +107,8 @@ def from_snapshot(snapshot: RoomSnapshot) -> RoomState:
 def evolve(state: RoomState | None, event: Event, stamp: Stamp) -> RoomState:
     """Apply one event. Only `RoomCreated` may meet a room that is not there yet."""
     if isinstance(event, RoomCreated):
+        if state is not None or stamp.seq != 1:
+            raise ValueError(f"{stamp.room}: room.created at seq {stamp.seq}, but a room is created once, at seq 1")
         return _created(event, stamp)
     if state is None:
         raise ValueError(f"{stamp.room}: the journal does not begin with room.created")
@@ -150,6 +152,8 @@ def settled(state: RoomState) -> RoomState:
 
 def tombstone(message: Message) -> Message:
     """Give the message as it reads once deleted: its place stays, its content goes."""
+    if message.deleted:
+        return message
     return replace(message, body="", deleted=True, rev=message.rev + 1, mentions=())
 
 

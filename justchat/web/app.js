@@ -46,6 +46,7 @@ function leave(reason) {
   if (leaving) {
     dialogs.closeAll();
     leaving.chat.stop();
+    if (reason === "asked") leaving.chat.unsent.forget();
     for (const view of [leaving.sidebar, leaving.timeline, leaving.composer, leaving.details]) view.close();
   }
   history.replaceState(null, "", location.pathname);

@@ -101,6 +101,12 @@ export class Unsent {
     this.flush(item.room);
   }
 
+  /** The person signed out: nothing of theirs stays in this browser. */
+  forget() {
+    this.#items = [];
+    this.#changed();
+  }
+
   discard(id) {
     this.settle(id);
   }

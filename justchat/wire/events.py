@@ -191,10 +191,15 @@ def encode_event(event: Event, *, room: str, seq: int, ts: int, actor: str) -> b
 
 def decode_event(body: bytes) -> Event:
     """Read an event back from the bytes that `encode_event` made. Raises msgspec.ValidationError on anything else."""
-    frame = _frame_decoder.decode(body)
-    if frame.type == "message.created":
-        return MessageCreated(_message_decoder.decode(frame.data))
-    return _data_decoders[frame.type].decode(frame.data)
+    try:
+        frame = _frame_decoder.decode(body)
+        if frame.type == "message.created":
+            return MessageCreated(_message_decoder.decode(frame.data))
+        return _data_decoders[frame.type].decode(frame.data)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, KeyError) as error:
+        raise msgspec.ValidationError(f"not an event: {error}") from error
 
 
 def encode_message(message: Message) -> bytes:

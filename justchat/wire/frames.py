@@ -6,12 +6,12 @@ typing errors surface. `id` is the client's own and comes back in the answer.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import ErrorCode, FieldProblem, Refusal
 from justchat.wire.strict_json import decode_strict
 
 # The longest room, user or message id that is looked at; ours are 34 characters.
@@ -34,7 +34,7 @@ class HelloData(Struct, frozen=True, forbid_unknown_fields=True):
 
     token: Annotated[str, Meta(max_length=4096)] | None = None
     resume: dict[Id, Position] = {}
-    subscribe: Annotated[str, Meta(pattern="^all$")] | None = None
+    subscribe: Literal["all"] | None = None
 
 
 class SubscribeData(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +124,14 @@ FRAME_TYPES: Final = ("hello", "subscribe", "unsubscribe", "send", "delete", "fe
 _decoder: Final = msgspec.json.Decoder(ClientFrame)
 
 
+def _is_no_frame(problem: FieldProblem) -> bool:
+    """Tell a fault of the envelope, which leaves the type unknown, from a fault of one field."""
+    at_top = problem.pointer == ""
+    return problem.pointer == "/type" or (
+        at_top and ("`type`" in problem.detail or "Expected `object`" in problem.detail)
+    )
+
+
 class _IdOnly(Struct, frozen=True):
     """What can still be said of a frame that is refused: whose answer the error is."""
 
@@ -140,7 +148,7 @@ def decode_frame(text: str) -> ClientFrame | Refusal:
     except UnicodeEncodeError:
         return Refusal(ErrorCode.INVALID_FRAME, "not acceptable JSON: lone surrogate")
     frame = decode_strict(raw, _decoder)
-    if isinstance(frame, Refusal) and frame.errors and frame.errors[0].pointer in {"", "/type"}:
+    if isinstance(frame, Refusal) and frame.errors and _is_no_frame(frame.errors[0]):
         return Refusal(ErrorCode.INVALID_FRAME, f"not a frame: {frame.detail}")
     return frame
 

@@ -8,6 +8,7 @@ beyond 64 bits and nesting that exhausts the stack.
 from __future__ import annotations
 
 import json
+import re
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from justchat.wire.errors import ErrorCode, FieldProblem, Refusal
 
 T = TypeVar("T")
 
-_PATH_MARK = " - at `"
+_PATH = re.compile(r" - at `((?:key` in `)?\$[A-Za-z0-9_.\[\]]*)`$")
 
 
 class _OddJson(ValueError):
@@ -50,12 +51,16 @@ def _refuse_nul(value: object) -> None:
 
 
 def _pointer(message: str) -> tuple[str, str]:
-    """Split msgspec's `… - at `$.data.body`` into a JSON Pointer and the plain reason."""
-    reason, mark, path = message.partition(_PATH_MARK)
-    if not mark:
+    """Split msgspec's `… - at `$.data.body`` into a JSON Pointer and the plain reason.
+
+    Below a mapping msgspec does not name the key (`[...]`), so the pointer ends at the mapping.
+    """
+    found = _PATH.search(message)
+    if found is None:
         return "", message
-    steps = path.rstrip("`").removeprefix("$").replace("[", ".").replace("]", "")
-    return steps.replace(".", "/"), reason
+    known = found[1].removeprefix("key` in `").partition("[...]")[0]
+    steps = known.removeprefix("$").replace("[", ".").replace("]", "")
+    return steps.replace(".", "/"), message[: found.start()]
 
 
 def decode_strict(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T | Refusal:

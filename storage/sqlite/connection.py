@@ -16,7 +16,7 @@ from storage.errors import StorageUnavailable
 from storage.sqlite.settings import SqliteSettings
 
 OLDEST_VERSION = (3, 37, 0)  # the first with STRICT tables
-FILE_MODE = 0o600
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 CACHED_STATEMENTS = 128
 
@@ -24,21 +24,23 @@ logger = logging.getLogger(__name__)
 
 
 def connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection:
-    """Open a connection, creating the file if need be. Raises StorageUnavailable when that does not work.
+    """Open a connection to a file that is there. Raises StorageUnavailable when that does not work.
 
-    Transactions are ours: there is no implicit BEGIN. The connection is for one thread at a time.
+    It never creates the file: a connection that is opened anew because the disk has gone must not find an empty
+    database where there was a full one. Transactions are ours: there is no implicit BEGIN. The connection is for one
+    thread at a time.
     """
     check_version(sqlite3.sqlite_version_info)
     try:
-        _create_file(settings)
         connection = sqlite3.connect(
-            settings.path,
+            f"{settings.path.absolute().as_uri()}?mode=rw",
+            uri=True,
             timeout=settings.busy_seconds,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=CACHED_STATEMENTS,
         )
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
         raise StorageUnavailable(f"cannot open {settings.path}: {error}") from error
     try:
         _prepare(connection, settings, read_only=read_only)
@@ -51,23 +53,28 @@ def connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
+def create_file(settings: SqliteSettings) -> None:
+    """Make an empty file, and the folder it belongs into, unless it is there. Raises StorageUnavailable.
+
+    Nobody else may read it; SQLite gives the files beside it the same mode.
+    """
+    path = settings.path
+    try:
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        # Only ever opened here when it is new: closing a second descriptor would drop SQLite's locks on the file.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            logger.warning("event=database_readable_by_others path=%s", path)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot create {path}: {error}") from error
+
+
 def check_version(version: tuple[int, ...]) -> None:
     """Raise StorageUnavailable for a SQLite that is too old."""
     if version < OLDEST_VERSION:
         have, need = (".".join(map(str, v)) for v in (version, OLDEST_VERSION))
         raise StorageUnavailable(f"SQLite {have} is too old: JustChat needs {need} or newer")
-
-
-def _create_file(settings: SqliteSettings) -> None:
-    # Made before SQLite opens it, so that it is never readable by others; SQLite gives -wal and -shm the same mode.
-    # Only ever opened here when it is new: closing a second descriptor would drop SQLite's locks on the file.
-    try:
-        descriptor = os.open(settings.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE)
-    except FileExistsError:
-        if stat.S_IMODE(settings.path.stat().st_mode) & 0o077:
-            logger.warning("event=database_readable_by_others path=%s", settings.path)
-        return
-    os.close(descriptor)
 
 
 def _prepare(connection: sqlite3.Connection, settings: SqliteSettings, *, read_only: bool) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-from storage.sqlite.connection import connect
+from storage.sqlite.connection import connect, create_file
 from storage.sqlite.session import Session
 from storage.sqlite.settings import SqliteSettings
 from storage.sqlite.worker import WorkerThreads
@@ -42,7 +42,7 @@ class Database:
 async def open_database(
     settings: SqliteSettings, *, prepare: Callable[[sqlite3.Connection], object] | None = None
 ) -> AsyncIterator[Database]:
-    """Open the file and start the threads; `prepare` migrates it before the first reader.
+    """Create the file if need be, open it and start the threads; `prepare` migrates it before the first reader.
 
     Raises StorageUnavailable when the file cannot be opened. On leaving, work that has begun is finished first.
     """
@@ -56,6 +56,7 @@ async def open_database(
     )
     database = Database(writer, readers)
     try:
+        await writer.call(lambda _: create_file(settings))
         await database.prepare(prepare or (lambda _: None))
         yield database
     finally:

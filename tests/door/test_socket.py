@@ -115,8 +115,7 @@ async def test_what_is_not_spoken_here_is_closed_with_its_code(send: bytes, code
         await recorder.done.wait()
         assert answer[0] == 0x88
         assert int.from_bytes(answer[2:4], "big") == code
-        assert recorder.code == code
-        assert recorder.texts in ([], ["first"])
+        assert (recorder.texts, recorder.code) == (["first"], code)
         assert house.door.statistics().escaped == 0
 
 
@@ -225,6 +224,23 @@ async def test_closing_a_client_that_does_not_read_ends_within_its_deadline() ->
             assert 0.15 < trio.current_time() - started < 1
             await recorder.done.wait()
             await until(lambda: house.door.statistics().websockets == 0)
+
+
+async def test_a_client_cut_for_never_reading_ends_the_receive_of_its_handler() -> None:
+    """Answers forced far beyond the bounds cut the socket, and the waiting handler is told."""
+    recorder = Recorder()
+    async with running(recorder, limits=DoorLimits(outbox_bytes=65_536)) as house:
+        stream = await house.upgrade()
+        async with stream:
+            await recorder.ready.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            assert recorder.socket is not None
+            while not recorder.socket.closed:
+                recorder.socket.force(text_frame(b"x" * 10_000))
+            with trio.fail_after(1):
+                await recorder.done.wait()
+    assert recorder.code == 1006
+    assert house.door.statistics().escaped == 0
 
 
 async def test_a_handshake_can_be_read_and_rejected() -> None:

@@ -44,6 +44,10 @@ XSS_CORPUS = (
     "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(16)>",
 )
 HANDLERS = "[...document.querySelectorAll('*')].flatMap((n) => n.getAttributeNames()).filter((a) => /^on/.test(a))"
+SPOIL_TOKEN = """() => {
+  const session = JSON.parse(localStorage.getItem("justchat.session"));
+  localStorage.setItem("justchat.session", JSON.stringify({...session, token: "spoilt"}));
+}"""
 FOUND_ELEMENTS = "#app script, #app img, #app iframe, #app style, #app form form, #app details, #app math, #app object"
 
 
@@ -225,6 +229,25 @@ def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow
     page.click("#gate-submit")
     expect(page.locator(".field-error[data-for=username]")).to_have_text("Somebody already has that user name.")
     assert other.dialogs == []
+
+
+def test_a_sign_in_that_ended_leads_back_to_the_gate_with_a_reason(open_window: OpenWindow) -> None:
+    """A token that the server no longer takes asks for the password again; signing out asks without a reason."""
+    ada = open_window()
+    name = fresh("ada")
+    ada.sign_up(name)
+    ada.page.evaluate(SPOIL_TOKEN)
+    ada.page.reload()
+    expect(ada.page.locator("#gate-error")).to_have_text("Your sign-in has run out. Please sign in again.")
+    ada.page.fill("#gate-username", name)
+    ada.page.fill("#gate-password", PASSWORD)
+    ada.page.click("#gate-submit")
+    ada.expect_connected()
+    ada.page.click("#sign-out")
+    expect(ada.page.locator("#gate-username")).to_be_focused()
+    expect(ada.page.locator("#gate-error")).to_be_hidden()
+    assert ada.page.evaluate("localStorage.length + sessionStorage.length") == 0
+    assert ada.dialogs == ada.foreign == []
 
 
 def test_the_keyboard_is_enough(open_window: OpenWindow) -> None:

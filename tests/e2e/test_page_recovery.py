@@ -132,7 +132,7 @@ def test_a_killed_server_costs_nothing(pair: tuple[Window, Window], server: Serv
 
 
 def test_the_page_comes_back_by_itself_again_and_again(pair: tuple[Window, Window], server: ServerProcess) -> None:
-    """Two kills in a row, each right after a message; nobody presses anything, and both pages agree with the journal."""
+    """Two kills, each right after a message; nobody presses anything, and both pages agree with the journal."""
     ada, bo = pair
     said: list[str] = []
     for number in range(2):

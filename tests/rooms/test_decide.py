@@ -219,7 +219,6 @@ def test_anybody_may_create_a_room_once(kind: Kind, visibility: Visibility) -> N
     assert outcome(room(Role.OWNER, kind=kind, visibility=visibility), command) == "unchanged"
 
 
-@pytest.mark.xfail(reason="what makes a room direct is not checked", strict=True)
 @pytest.mark.parametrize(
     ("visibility", "members"),
     [(Visibility.PUBLIC, ("u_2",)), (Visibility.PRIVATE, ()), (Visibility.PRIVATE, ("u_2", "u_3"))],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
 from actors import RestartPolicy, Supervisor
+from justchat.connections.catch_up import CatchUp
 from justchat.rooms.commands import Accepted, CreateRoom, PostMessage
 from justchat.rooms.permissions import Kind, Visibility
 from justchat.rooms.posts import post
@@ -20,6 +21,7 @@ from justchat.rooms.room_actor import RoomActor, RoomLimits, RoomPorts
 from justchat.rooms.subscription import Subscription
 from storage.memory import MemoryJournal, MemoryStore
 from storage.ports import Journal
+from storage.records import Append
 
 ROOM = "r_1"
 OWNER = "u_owner"
@@ -97,10 +99,53 @@ class World:
         return subscription, sink
 
 
+class SwitchedJournal(MemoryJournal):
+    """The memory journal with a gate before and after each append, and an error to raise when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.error: Exception | None = None
+        self.error_after_commit = False
+        self.gate: trio.Event | None = None
+        self.commits = 0
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None and not self.error_after_commit:
+            error, self.error = self.error, None
+            raise error
+        await super().append(appends)
+        self.commits += 1
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+
+class Crash(Exception):
+    """The planted fault."""
+
+
+async def catch_up(world: World, sink: RecordingSink) -> None:
+    """Do what a connection does for a subscription that is behind: read the journal, then go live."""
+
+    class Outlet:
+        force = sink.force
+
+        async def wait_room(self) -> None:
+            await trio.lowlevel.checkpoint()
+
+        def ended(self, _: object) -> None: ...
+
+    task = CatchUp(Outlet(), rooms=world.rooms, journal=world.journal, page=300)
+    for behind, head, _ in sink.behind:
+        task.add(behind, head=head)
+    sink.behind.clear()
+    await task.run()
+
+
 def message(body: str, *, actor: str = OWNER, client_msg_id: str | None = None) -> PostMessage:
-    command = post(
-        actor, client_msg_id=client_msg_id or f"id-{body}", body=body, reply_to=None, max_characters=4000
-    )
+    command = post(actor, client_msg_id=client_msg_id or f"id-{body}", body=body, reply_to=None, max_characters=4000)
     assert isinstance(command, PostMessage), command
     return command
 
@@ -119,7 +164,9 @@ async def open_world(
     joined: list[tuple[str, str, int]] = []
     async with trio.open_nursery() as nursery:
         supervisor = Supervisor(
-            nursery, policy=policy or RestartPolicy(intensity=100_000, backoff_min_seconds=0.01), random=random.Random(1)
+            nursery,
+            policy=policy or RestartPolicy(intensity=100_000, backoff_min_seconds=0.01),
+            random=random.Random(1),
         )
         ports = RoomPorts(
             journal,

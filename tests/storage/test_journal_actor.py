@@ -1,4 +1,4 @@
-"""The journal actor on a virtual clock: what shares a commit, who fails when it fails, and when a caller is told what."""
+"""The journal actor on a virtual clock: what shares a commit, who fails, and when a caller is told what."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from storage.records import Append
 from tests.storage.fakes import ScriptedJournal
 from tests.storage.samples import posts
 
-LIMITS = JournalLimits(
-    inbox_capacity=8, max_commit_entries=10, deadline_seconds=5.0, retry_seconds=2.0, reads=2, reads_waiting=2
-)
+LIMITS = JournalLimits(inbox_capacity=8, max_commit_entries=10, deadline_seconds=5.0, reads=2, reads_waiting=2)
 
 
 class House:
@@ -51,7 +49,7 @@ class House:
 
 
 @pytest.fixture
-async def house(nursery: trio.Nursery, autojump_clock: MockClock) -> AsyncIterator[House]:
+async def house(nursery: trio.Nursery) -> AsyncIterator[House]:
     """Start a journal actor that waits for its first append."""
     opened = House(nursery)
     await wait_all_tasks_blocked()
@@ -67,7 +65,7 @@ async def together(*calls: Callable[[], Awaitable[None]]) -> None:
             await wait_all_tasks_blocked()
 
 
-async def test_an_append_is_committed_at_once_when_nothing_else_waits(house: House) -> None:
+async def test_an_append_is_committed_at_once_when_nothing_else_waits(house: House, autojump_clock: MockClock) -> None:
     """There is no timer: an idle journal adds no latency."""
     started = trio.current_time()
     await house.append(posts("r_1", 1, 3))
@@ -76,7 +74,7 @@ async def test_an_append_is_committed_at_once_when_nothing_else_waits(house: Hou
     assert await house.heads("r_1") == [3]
 
 
-async def test_what_waits_during_a_commit_is_the_next_commit(house: House) -> None:
+async def test_what_waits_during_a_commit_is_the_next_commit(house: House, autojump_clock: MockClock) -> None:
     """All rooms that came meanwhile share one commit, in the order in which they came."""
     house.backend.seconds = 1.0
     await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(5)))
@@ -86,7 +84,7 @@ async def test_what_waits_during_a_commit_is_the_next_commit(house: House) -> No
     assert {house.told_at[f"r_{n}"] for n in range(1, 5)} == {2.0}
 
 
-async def test_a_commit_is_bounded_in_entries_and_cuts_no_append(house: House) -> None:
+async def test_a_commit_is_bounded_in_entries_and_cuts_no_append(house: House, autojump_clock: MockClock) -> None:
     """Ten entries are a commit here: what does not fit goes into the next, whole."""
     house.backend.seconds = 0.1
     await together(
@@ -101,7 +99,7 @@ async def test_a_commit_is_bounded_in_entries_and_cuts_no_append(house: House) -
     assert set(house.told.values()) == {"written"}
 
 
-async def test_appends_of_one_room_keep_their_order_in_a_commit(house: House) -> None:
+async def test_appends_of_one_room_keep_their_order_in_a_commit(house: House, autojump_clock: MockClock) -> None:
     """Two appends of a room may share a commit when the second builds on the first."""
     house.backend.seconds = 0.1
     await together(
@@ -113,7 +111,7 @@ async def test_appends_of_one_room_keep_their_order_in_a_commit(house: House) ->
     assert set(house.told.values()) == {"written"}
 
 
-async def test_only_the_guilty_room_of_a_commit_fails(house: House) -> None:
+async def test_only_the_guilty_room_of_a_commit_fails(house: House, autojump_clock: MockClock) -> None:
     """After a conflict the innocent are committed together and the suspect alone: two commits more, not one each."""
     house.backend.seconds = 0.1
     await together(
@@ -127,7 +125,7 @@ async def test_only_the_guilty_room_of_a_commit_fails(house: House) -> None:
     assert await house.heads("r_1", "r_2", "r_3") == [1, 0, 1]
 
 
-async def test_several_guilty_rooms_are_all_found(house: House) -> None:
+async def test_several_guilty_rooms_are_all_found(house: House, autojump_clock: MockClock) -> None:
     """Each conflict names one room; the next one is found in the next try."""
     house.backend.seconds = 0.1
     wrong = {1, 3, 4}
@@ -136,7 +134,7 @@ async def test_several_guilty_rooms_are_all_found(house: House) -> None:
     assert {room for room, told in house.told.items() if told == "written"} == {"r_0", "r_2", "r_5"}
 
 
-async def test_who_shares_a_room_with_a_suspect_stays_behind_it(house: House) -> None:
+async def test_who_shares_a_room_with_a_suspect_stays_behind_it(house: House, autojump_clock: MockClock) -> None:
     """Trying again never changes the order in which the appends of one room are tried."""
     house.backend.seconds = 0.1
     await together(
@@ -151,7 +149,7 @@ async def test_who_shares_a_room_with_a_suspect_stays_behind_it(house: House) ->
     assert set(house.told.values()) == {"written"}
 
 
-async def test_an_append_that_fails_with_its_predecessor_is_told_so(house: House) -> None:
+async def test_an_append_that_fails_with_its_predecessor_is_told_so(house: House, autojump_clock: MockClock) -> None:
     """What builds on a refused append of its room is a hole, and refused too."""
     house.backend.seconds = 0.1
     await house.append(posts("r_1", 1, 1), name="before")
@@ -165,7 +163,9 @@ async def test_an_append_that_fails_with_its_predecessor_is_told_so(house: House
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("too large"), Unstorable("a lone surrogate")])
-async def test_a_room_that_the_store_does_not_take_fails_alone(house: House, error: StorageError) -> None:
+async def test_a_room_that_the_store_does_not_take_fails_alone(
+    house: House, autojump_clock: MockClock, error: StorageError
+) -> None:
     """Known not written and nobody named: all are tried one by one, and those that can be written are."""
     house.backend.seconds = 0.1
     house.backend.poison["r_2"] = error
@@ -175,7 +175,7 @@ async def test_a_room_that_the_store_does_not_take_fails_alone(house: House, err
     assert house.backend.commits == [["r_0"], ["r_1", "r_2", "r_3", "r_4"], ["r_1"], ["r_2"], ["r_3"], ["r_4"]]
 
 
-async def test_a_store_that_is_slow_to_fail_fails_for_all_in_time(house: House) -> None:
+async def test_a_store_that_is_slow_to_fail_fails_for_all_in_time(house: House, autojump_clock: MockClock) -> None:
     """When every try takes a while, the callers are not made to wait for one try each: they are told by then."""
     for n in range(6):
         house.backend.poison[f"r_{n}"] = StorageUnavailable("locked")
@@ -189,7 +189,7 @@ async def test_a_store_that_is_slow_to_fail_fails_for_all_in_time(house: House) 
     assert house.told["r_1"] == "written"
 
 
-async def test_an_unknown_outcome_is_everybodys(house: House) -> None:
+async def test_an_unknown_outcome_is_everybodys(house: House, autojump_clock: MockClock) -> None:
     """A commit that was cut off may hold all or nothing, so it is not tried again and nobody is told that it failed."""
     house.backend.seconds = 0.1
     house.backend.to_raise_after.extend((None, OutcomeUnknown("cut off")))
@@ -199,7 +199,7 @@ async def test_an_unknown_outcome_is_everybodys(house: House) -> None:
     assert await house.heads("r_1", "r_2", "r_3") == [1, 1, 1]
 
 
-async def test_every_caller_gets_an_error_of_its_own(house: House) -> None:
+async def test_every_caller_gets_an_error_of_its_own(house: House, autojump_clock: MockClock) -> None:
     """An exception that several tasks raise would collect all their tracebacks."""
     house.backend.seconds = 0.1
     house.backend.to_raise.extend((None, OutcomeUnknown("cut off")))
@@ -215,7 +215,7 @@ async def test_every_caller_gets_an_error_of_its_own(house: House) -> None:
     assert len({id(error) for error in caught}) == len(caught) == 2
 
 
-async def test_a_deadline_tells_begun_from_not_begun(house: House) -> None:
+async def test_a_deadline_tells_begun_from_not_begun(house: House, autojump_clock: MockClock) -> None:
     """At five seconds: who had begun may have been written, who had not has not been and never will be."""
     house.backend.seconds = 4.9
     await together(
@@ -229,7 +229,7 @@ async def test_a_deadline_tells_begun_from_not_begun(house: House) -> None:
     assert await house.heads("r_2", "r_3") == [1, 1]
 
 
-async def test_what_was_not_begun_by_its_deadline_is_never_written(house: House) -> None:
+async def test_what_was_not_begun_by_its_deadline_is_never_written(house: House, autojump_clock: MockClock) -> None:
     """StorageUnavailable is a promise: the append is dropped from the line, not merely given up by its caller."""
     house.backend.seconds = 60.0
     await together(lambda: house.append(posts("r_1", 1, 1)), lambda: house.append(posts("r_2", 1, 1)))
@@ -241,7 +241,9 @@ async def test_what_was_not_begun_by_its_deadline_is_never_written(house: House)
     assert await house.heads("r_1", "r_2", "r_3") == [0, 0, 1]
 
 
-async def test_a_backend_that_hangs_holds_the_actor_no_longer_than_a_deadline(house: House) -> None:
+async def test_a_backend_that_hangs_holds_the_actor_no_longer_than_a_deadline(
+    house: House, autojump_clock: MockClock
+) -> None:
     """The next commit is tried although the last one never came back."""
     house.backend.seconds = 1e9
     await house.append(posts("r_1", 1, 1))
@@ -251,7 +253,9 @@ async def test_a_backend_that_hangs_holds_the_actor_no_longer_than_a_deadline(ho
     assert house.actor.statistics().last_error == "no commit within 5 s"
 
 
-async def test_a_caller_that_leaves_before_its_append_begins_takes_it_back(house: House) -> None:
+async def test_a_caller_that_leaves_before_its_append_begins_takes_it_back(
+    house: House, autojump_clock: MockClock
+) -> None:
     """Nobody waits for it and nobody was told anything: it is not written."""
     house.backend.seconds = 1.0
     async with trio.open_nursery() as nursery:
@@ -263,7 +267,7 @@ async def test_a_caller_that_leaves_before_its_append_begins_takes_it_back(house
     assert house.backend.commits == [["r_1"], ["r_3"]]
 
 
-async def test_a_caller_that_leaves_later_changes_nothing(house: House) -> None:
+async def test_a_caller_that_leaves_later_changes_nothing(house: House, autojump_clock: MockClock) -> None:
     """A begun append goes on without its caller, and the others that share its commit do not notice."""
     house.backend.seconds = 1.0
     async with trio.open_nursery() as nursery:
@@ -276,7 +280,7 @@ async def test_a_caller_that_leaves_later_changes_nothing(house: House) -> None:
     assert await house.heads("r_2") == [1]
 
 
-async def test_a_full_inbox_refuses_at_once(house: House) -> None:
+async def test_a_full_inbox_refuses_at_once(house: House, autojump_clock: MockClock) -> None:
     """When more appends wait than may, the next one is told so without waiting."""
     house.backend.seconds = 1.0
     await together(*(lambda n=n: house.append(posts(f"r_{n}", 1, 1)) for n in range(10)))
@@ -286,7 +290,9 @@ async def test_a_full_inbox_refuses_at_once(house: House) -> None:
     assert house.actor.statistics().refused == 1
 
 
-async def test_a_bug_in_the_backend_crashes_the_actor_and_costs_only_the_append_that_meets_it(house: House) -> None:
+async def test_a_bug_in_the_backend_crashes_the_actor_and_costs_only_the_append_that_meets_it(
+    house: House, autojump_clock: MockClock
+) -> None:
     """The commit that crashed is tried again append by append; the guilty one is given up after its second crash."""
     house.backend.seconds = 0.1
     house.backend.poison["r_2"] = ZeroDivisionError("a bug")
@@ -296,7 +302,7 @@ async def test_a_bug_in_the_backend_crashes_the_actor_and_costs_only_the_append_
     assert house.child.quarantined == 1
 
 
-async def test_after_a_crash_in_mid_commit_nothing_is_called_unwritten(house: House) -> None:
+async def test_after_a_crash_in_mid_commit_nothing_is_called_unwritten(house: House, autojump_clock: MockClock) -> None:
     """The first try may have been written, so a second one that fails does not make the outcome known."""
     house.backend.seconds = 1.0
     async with trio.open_nursery() as nursery:
@@ -308,7 +314,7 @@ async def test_after_a_crash_in_mid_commit_nothing_is_called_unwritten(house: Ho
     assert house.child.restarts == 1
 
 
-async def test_a_crash_in_mid_commit_loses_no_append(house: House) -> None:
+async def test_a_crash_in_mid_commit_loses_no_append(house: House, autojump_clock: MockClock) -> None:
     """What was in hand and what waited is committed by the next incarnation."""
     house.backend.seconds = 1.0
     async with trio.open_nursery() as nursery:
@@ -319,7 +325,7 @@ async def test_a_crash_in_mid_commit_loses_no_append(house: House) -> None:
     assert house.told == {"r_1": "written", "r_2": "written", "r_3": "written"}
 
 
-async def test_stopping_answers_everybody(house: House) -> None:
+async def test_stopping_answers_everybody(house: House, autojump_clock: MockClock) -> None:
     """At a shutdown who had begun is told that nobody knows, and who had not that nothing was written."""
     house.backend.seconds = 1.0
     async with trio.open_nursery() as nursery:
@@ -333,7 +339,7 @@ async def test_stopping_answers_everybody(house: House) -> None:
     assert house.actor.statistics().state == "stopped"
 
 
-async def test_reads_are_bounded_and_keep_their_deadline(house: House) -> None:
+async def test_reads_are_bounded_and_keep_their_deadline(house: House, autojump_clock: MockClock) -> None:
     """Two at a time, two in line, and the fifth is refused: a slow store does not pile up readers."""
     house.backend.seconds = 3.0
     outcomes: list[tuple[str, float]] = []
@@ -359,7 +365,7 @@ async def test_reads_are_bounded_and_keep_their_deadline(house: House) -> None:
     assert (figures.calls, figures.refused, figures.timed_out, figures.in_use) == (5, 1, 2, 0)
 
 
-async def test_reads_go_on_while_a_commit_takes_its_time(house: House) -> None:
+async def test_reads_go_on_while_a_commit_takes_its_time(house: House, autojump_clock: MockClock) -> None:
     """History and catch-up do not wait behind writes."""
     house.backend.seconds = 0.0
     await house.append(posts("r_1", 1, 2))
@@ -371,7 +377,7 @@ async def test_reads_go_on_while_a_commit_takes_its_time(house: House) -> None:
         assert trio.current_time() == 0.0
 
 
-async def test_statistics_tell_what_an_operator_asks(house: House) -> None:
+async def test_statistics_tell_what_an_operator_asks(house: House, autojump_clock: MockClock) -> None:
     """How deep, how long, how fast, how large, how often it failed, and why."""
     assert house.actor.statistics().commit_p50_seconds is None
     house.backend.seconds = 2.0

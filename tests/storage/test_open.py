@@ -12,9 +12,10 @@ import trio
 
 from actors.errors import ActorEscalated
 from storage.errors import StorageUnavailable
+from storage.journal_actor import JournalLimits
 from storage.migrate import migrate_down, migrate_up, migration_status
 from storage.migrations import MigrationRefused
-from storage.open import open_storage
+from storage.open import StorageLimits, open_storage
 from storage.url import MemoryUrl, SqliteUrl, UnknownStorage, parse_url
 from tests.storage.contract.backends import ram_folder
 from tests.storage.samples import posts
@@ -25,6 +26,11 @@ def folder() -> Iterator[Path]:
     """Make an empty folder."""
     with ram_folder() as made:
         yield made
+
+
+def names(folder: Path) -> list[str]:
+    """List a folder."""
+    return [file.name for file in folder.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -43,11 +49,22 @@ def test_a_url_names_a_store(url: str, expected: object) -> None:
     assert parse_url(url) == expected
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["", "chat.db", "sqlite:", "sqlite://chat.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///x?mode=ro", "SQLITE:///x",
-     "sqlite:///a\0b", "mysql://u:secret@host/db", "postgres://u:secret@host/db"],
-)  # fmt: skip
+UNKNOWN = (
+    "",
+    "chat.db",
+    "sqlite:",
+    "sqlite://chat.db",
+    "sqlite:///",
+    "sqlite:///:memory:",
+    "sqlite:///x?mode=ro",
+    "SQLITE:///x",
+    "sqlite:///a\0b",
+    "mysql://u:secret@host/db",
+    "postgres://u:secret@host/db",
+)
+
+
+@pytest.mark.parametrize("url", UNKNOWN)
 def test_an_unknown_url_is_refused_without_being_repeated(url: str) -> None:
     """The message says what would be right, and never shows a password."""
     with pytest.raises(UnknownStorage) as caught:
@@ -70,8 +87,8 @@ async def test_a_store_is_ready_when_it_is_open(folder: Path, kind: str) -> None
 
 async def test_a_path_that_does_not_work_is_a_plain_error(folder: Path) -> None:
     """What fails before anything runs is not wrapped into a group."""
-    with pytest.raises(StorageUnavailable, match="cannot open"):
-        async with open_storage(f"sqlite:///{folder / 'nowhere' / 'chat.db'}"):
+    with pytest.raises(StorageUnavailable, match="unable to open"):
+        async with open_storage(f"sqlite:///{folder}"):
             pytest.fail("it opened")
     with pytest.raises(UnknownStorage):
         async with open_storage("mongodb://host"):
@@ -79,8 +96,8 @@ async def test_a_path_that_does_not_work_is_a_plain_error(folder: Path) -> None:
 
 
 async def test_the_schema_is_migrated_unless_told_not_to(folder: Path) -> None:
-    """A first run just works, and a cautious operator's run refuses instead of changing anything."""
-    url = f"sqlite:///{folder / 'chat.db'}"
+    """A first run just works, even without a folder; who is told not to migrate refuses and changes nothing."""
+    url = f"sqlite:///{folder / 'new' / 'chat.db'}"
     with pytest.raises(MigrationRefused, match=r"\[1\] are not applied"):
         async with open_storage(url, migrate=False):
             pytest.fail("it opened")
@@ -93,11 +110,10 @@ async def test_the_schema_is_migrated_unless_told_not_to(folder: Path) -> None:
 
 async def test_an_operator_migrates_by_url(folder: Path) -> None:
     """Up, status and down, without opening the store; asking for the status creates no file."""
-    path = folder / "chat.db"
-    url = f"sqlite:///{path}"
+    url = f"sqlite:///{folder / 'chat.db'}"
     (before,) = await migration_status(url)
     assert (before.number, before.name, before.applied_at) == (1, "start", None)
-    assert not path.exists()
+    assert names(folder) == []
     assert await migrate_up(url) == [1]
     assert await migrate_up(url) == []
     (after,) = await migration_status(url)
@@ -123,11 +139,12 @@ async def test_a_database_of_a_newer_program_is_refused(folder: Path) -> None:
 async def test_a_locked_file_cannot_be_migrated(folder: Path) -> None:
     """The error is storage's own and the file is as it was."""
     path = folder / "chat.db"
+    hasty = StorageLimits(journal=JournalLimits(deadline_seconds=0.1))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = wal")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageUnavailable, match="locked"):
-            async with open_storage(f"sqlite:///{path}", limits=None):
+            async with open_storage(f"sqlite:///{path}", limits=hasty):
                 pytest.fail("it opened")
 
 
@@ -150,7 +167,7 @@ async def test_leaving_closes_the_files(folder: Path) -> None:
     async with open_storage(f"sqlite:///{folder / 'chat.db'}") as storage:
         await storage.journal.append([posts("r_1", 1, 1)])
         journal = storage.journal
-    assert [file.name for file in folder.iterdir()] == ["chat.db"]
+    assert names(folder) == ["chat.db"]
     with pytest.raises(StorageUnavailable):
         await journal.append([posts("r_1", 2, 2)])
     with pytest.raises(StorageUnavailable, match="closed"):

@@ -188,7 +188,6 @@ def test_what_is_no_event_is_not_read(body: bytes) -> None:
         decode_event(body)
 
 
-@pytest.mark.xfail(reason="an unknown type raises KeyError, broken JSON raises plain DecodeError", strict=True)
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b'{"type":"no.such","room":"r","seq":1,"ts":"","actor":"a","data":{}}'],

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from storage.sqlite.connection import connect
+from storage.sqlite.connection import connect, create_file
 from storage.sqlite.schema import known_migrations, up
 from storage.sqlite.session import Session
 from storage.sqlite.settings import SqliteSettings
@@ -16,9 +16,11 @@ from tests.storage.contract.backends import ram_folder
 
 @pytest.fixture
 def settings() -> Iterator[SqliteSettings]:
-    """Name a file that is not there yet; nobody waits long for its lock."""
+    """Make an empty file; nobody waits long for its lock."""
     with ram_folder() as folder:
-        yield SqliteSettings(folder / "chat.db", busy_seconds=0.02)
+        made = SqliteSettings(folder / "chat.db", busy_seconds=0.02)
+        create_file(made)
+        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from storage.errors import StorageUnavailable
-from storage.sqlite.connection import _prepare, check_version, connect
+from storage.sqlite.connection import _prepare, check_version, connect, create_file
 from storage.sqlite.settings import SqliteSettings
 
 
@@ -57,19 +57,34 @@ def test_the_files_are_for_their_owner_only(settings: SqliteSettings) -> None:
 
 def test_a_file_that_others_may_read_is_reported(settings: SqliteSettings, caplog: pytest.LogCaptureFixture) -> None:
     """The mode of a file that was there before is its owner's choice, but not one to make by mistake."""
-    settings.path.touch(mode=0o644)
     settings.path.chmod(0o644)
     with caplog.at_level(logging.WARNING):
-        connect(settings, read_only=False).close()
+        create_file(settings)
     assert "event=database_readable_by_others" in caplog.text
     assert stat.S_IMODE(settings.path.stat().st_mode) == 0o644
 
 
-def test_a_missing_folder_is_named(settings: SqliteSettings) -> None:
+def test_a_first_start_makes_its_folder(settings: SqliteSettings) -> None:
+    """A new installation needs no folder made by hand, and only its owner can look into it."""
+    elsewhere = replace(settings, path=settings.path.parent / "new" / "folder" / "what?#%20.db")
+    create_file(elsewhere)
+    connect(elsewhere, read_only=False).close()
+    assert [file.name for file in elsewhere.path.parent.iterdir()] == ["what?#%20.db"]
+    assert stat.S_IMODE(elsewhere.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_path_that_cannot_be_is_named(settings: SqliteSettings) -> None:
     """The error of a wrong path says which path."""
-    nowhere = settings.path.parent / "nowhere" / "chat.db"
-    with pytest.raises(StorageUnavailable, match=r"nowhere/chat\.db"):
-        connect(replace(settings, path=nowhere), read_only=False)
+    with pytest.raises(StorageUnavailable, match=r"cannot create .*chat\.db/below/it"):
+        create_file(replace(settings, path=settings.path / "below" / "it"))
+
+
+def test_connecting_never_creates_a_file(settings: SqliteSettings) -> None:
+    """When a disk is gone, a connection that is opened anew must not find an empty database in its place."""
+    settings.path.unlink()
+    with pytest.raises(StorageUnavailable, match="unable to open"):
+        connect(settings, read_only=False)
+    assert not settings.path.exists()
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(settings: SqliteSettings) -> None:

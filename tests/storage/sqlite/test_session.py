@@ -127,7 +127,7 @@ def test_a_store_that_cannot_be_opened_again_is_unavailable(table: Session, sett
     folder, away = settings.path.parent, settings.path.parent.with_name(f"{settings.path.parent.name}-away")
     folder.rename(away)
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="cannot open"):
+        with pytest.raises(StorageUnavailable, match="unable to open"):
             count(table)
     away.rename(folder)
     assert count(table) == 1

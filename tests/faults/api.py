@@ -1,0 +1,113 @@
+"""REST for fault tests: many people over one blocking client, and the same calls from Trio through a thread.
+
+One client for all, without certificates to load, because a fault test needs people by the hundred and at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import trio
+from msgspec import Struct
+
+from tests.support.rest import PASSWORD
+from tests.support.server import ServerProcess
+
+_numbers = itertools.count(1)
+# Shorter than the server's patience with an idle connection, so that none is taken up again as it closes.
+_KEEP_ALIVE_SECONDS = 1.0
+
+
+class Person(Struct, frozen=True):
+    """A registered user."""
+
+    username: str
+    id: str
+    token: str
+
+
+class Api:
+    """The REST interface of one server."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
+        self._http = httpx.Client(verify=False, trust_env=False, timeout=15, limits=limits)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def people(self, count: int) -> list[Person]:
+        """Register this many."""
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda _: self.person(), range(count)))
+
+    def person(self) -> Person:
+        """Register one."""
+        username = f"person{next(_numbers)}"
+        body = {"username": username, "password": PASSWORD}
+        answer = self._http.post(f"{self._server.url}/api/v1/auth/register", json=body)
+        assert answer.status_code == 201, answer.text
+        return Person(username, answer.json()["user"]["id"], answer.json()["access_token"])
+
+    def request(self, person: Person | None, method: str, path: str, body: object = None) -> httpx.Response:
+        """Call below `/api/v1`, or at the root for paths of health."""
+        prefix = "" if path.startswith("/health") else "/api/v1"
+        headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
+        url = f"{self._server.url}{prefix}{path}"
+        return self._http.request(method, url, headers=headers, **({} if body is None else {"json": body}))
+
+    def call(self, person: Person | None, method: str, path: str, body: object = None) -> Any:
+        """Call, expect success and give the decoded answer."""
+        answer = self.request(person, method, path, body)
+        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+    async def acall(self, person: Person | None, method: str, path: str, body: object = None) -> Any:
+        """Do the same without holding up the other tasks."""
+        return await trio.to_thread.run_sync(self.call, person, method, path, body)
+
+    async def arequest(self, person: Person | None, method: str, path: str, body: object = None) -> httpx.Response:
+        """Call, whatever comes back, without holding up the other tasks."""
+        return await trio.to_thread.run_sync(self.request, person, method, path, body)
+
+    def room(self, owner: Person, *members: Person, visibility: str = "private") -> str:
+        """Make a room with these members and give its id."""
+        body = {"kind": "group", "name": "Fault", "visibility": visibility, "members": [p.id for p in members]}
+        return str(self.call(owner, "POST", "/rooms", body)["id"])
+
+    def history(self, person: Person, room: str) -> list[dict[str, Any]]:
+        """Read a room's whole journal."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = found[-1]["seq"] if found else 0
+            page = self.call(person, "GET", f"/rooms/{room}/events?after={after}&limit=100")
+            found.extend(page["items"])
+            if not page["more"]:
+                return found
+
+    def room_health(self, room: str) -> dict[str, Any]:
+        """Read how a room's actor does."""
+        health: dict[str, Any] = self.call(None, "GET", f"/health/rooms/{room}")
+        return health
+
+    def actors(self) -> dict[str, Any]:
+        """Read the supervision tree."""
+        tree: dict[str, Any] = self.call(None, "GET", "/health/actors")
+        return tree
+
+
+@contextmanager
+def api_of(server: ServerProcess) -> Iterator[Api]:
+    """Talk to a server and close the connections afterwards."""
+    api = Api(server)
+    try:
+        yield api
+    finally:
+        api.close()

@@ -1,0 +1,92 @@
+"""A client that stays: it subscribes to rooms, reads everything, and after any end comes back and resumes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import trio
+
+from tests.faults.participant import Frame, Gone, Participant
+from tests.faults.reading import Reading
+
+HELLO_SECONDS = 5.0
+
+
+class Follower:
+    """One user's connection, renewed as often as it takes; `run` ends when it is cancelled."""
+
+    def __init__(self, port: int, token: str, rooms: Sequence[str], *, choice: random.Random) -> None:
+        self.port = port
+        self.token = token
+        self.readings = {room: Reading(room) for room in rooms}
+        self.closes: Counter[int] = Counter()
+        self.connects = 0
+        self.resumes = 0
+        self.line: Participant | None = None
+        self.choice = choice
+        self.silence_seconds = 5.0
+        """After this long without a frame the line is given up, as a client with a heartbeat does."""
+        self.longest_gap_seconds = 0.0
+        self._heard_at: float | None = None
+        self._subscribed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Follow, for ever; started once every room has been subscribed to for the first time."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._report, task_status)
+            while True:
+                try:
+                    await self._once()
+                except Gone as gone:
+                    self.closes[gone.code] += 1
+                except OSError:
+                    self.closes[0] += 1
+                await trio.sleep(self.choice.uniform(0.0, 0.05))
+
+    async def _report(self, task_status: trio.TaskStatus[None]) -> None:
+        await self._subscribed.wait()
+        task_status.started()
+
+    async def _once(self) -> None:
+        with trio.fail_after(HELLO_SECONDS) as scope:
+            try:
+                await self._open()
+            except trio.TooSlowError:
+                raise Gone(1006) from None
+            finally:
+                scope.deadline = float("inf")
+        line = self.line
+        assert line is not None
+        try:
+            while True:
+                with trio.move_on_after(self.silence_seconds) as silence:
+                    self.take(await line.next())
+                if silence.cancelled_caught:
+                    raise Gone(1006)
+        finally:
+            line.drop()
+            self.line = None
+
+    async def _open(self) -> None:
+        resume = {room: reading.resume() for room, reading in self.readings.items() if reading.epoch}
+        self.line = line = await Participant.greeted(self.port, self.token, resume=resume)
+        self.connects += 1
+        self.resumes += len(resume)
+        for room, reading in self.readings.items():
+            if not reading.epoch:
+                await line.say("subscribe", room=room, data={"history": 0})
+
+    def take(self, frame: Frame) -> None:
+        """Look at one frame."""
+        room = frame.get("room")
+        if room in self.readings:
+            self.readings[room].take(frame)
+        if "actor" in frame:
+            now = trio.current_time()
+            if self._heard_at is not None:
+                self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._heard_at)
+            self._heard_at = now
+        if not self._subscribed.is_set() and all(reading.epoch for reading in self.readings.values()):
+            self._subscribed.set()

@@ -1,0 +1,172 @@
+"""The room actor on a virtual clock: what crashes, conflicts and unknown outcomes do, and do not do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import trio
+
+from actors import Reply, RestartPolicy
+from justchat.rooms.commands import Accepted, RemoveMember
+from justchat.rooms.room import result_of
+from justchat.rooms.room_actor import FAULT_POINTS
+from justchat.wire.errors import ErrorCode, Refusal
+from storage.errors import Conflict, OutcomeUnknown
+from storage.records import Append
+from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, catch_up, message, open_world
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_an_unknown_outcome_is_decided_by_reading_back(autojump_clock: object, committed: bool) -> None:
+    """Written or not, the sender gets one true answer and history holds the message once."""
+    journal = SwitchedJournal()
+    async with open_world(journal=journal) as world:
+        await world.create()
+        _, sink = await world.attach()
+        journal.error, journal.error_after_commit = OutcomeUnknown("cut off"), committed
+        answer = await world.room().post(message("maybe"))
+        assert isinstance(answer, Accepted)
+        assert answer.seq == 2
+        entries = await journal.read(ROOM, after=0, limit=10)
+        assert [entry.seq for entry in entries] == [1, 2]
+        assert len(sink.behind) == (1 if committed else 0)
+
+
+async def test_a_second_writer_is_noticed_and_the_journal_does_not_fork(autojump_clock: object) -> None:
+    """A conflict on seq crashes the room, which reloads and goes on behind the other writer's entries."""
+    journal = SwitchedJournal()
+    async with open_world(journal=journal) as world:
+        await world.create()
+        async with open_world(journal=journal) as other:
+            assert isinstance(await other.room().post(message("theirs")), Accepted)
+        answer = await world.room().post(message("ours"))
+        assert isinstance(answer, Accepted)
+        assert answer.seq == 3
+        health = world.rooms.health(ROOM)
+        assert health is not None
+        assert health.restarts == 1
+        assert "Conflict" in (health.last_error or "")
+
+
+@pytest.mark.parametrize("point", FAULT_POINTS)
+async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(autojump_clock: object, point: str) -> None:
+    """Every sender is answered with the true seq; every subscriber is served from where it stood."""
+    armed = False
+    hits = 0
+
+    def fault(at: str, room: str) -> None:
+        nonlocal armed, hits
+        if armed and at == point:
+            armed, hits = False, hits + 1
+            raise Crash(point)
+
+    async with open_world(fault=fault) as world:
+        await world.create("u_2")
+        _, sink = await world.attach()
+        for number in range(20):
+            armed = point != "loading"
+            if point == "loading":
+                world.rooms.crash(ROOM, Crash("from outside"))
+                armed = True
+            answer = await world.room().post(message(f"m{number}"))
+            assert isinstance(answer, Accepted), answer
+            assert answer.seq == number + 2
+            await catch_up(world, sink)
+            await trio.sleep(40)  # healthy for long enough that the next restart is immediate again
+        assert hits == 20
+        assert sink.seqs == list(range(2, 22))
+        entries = await world.journal.read(ROOM, after=0, limit=100)
+        assert [entry.seq for entry in entries] == list(range(1, 22))
+
+
+async def test_a_command_that_crashes_the_room_twice_is_quarantined_and_its_neighbours_succeed(
+    autojump_clock: object,
+) -> None:
+    """The guilty sender hears internal; the others of the same batch are committed in order."""
+    journal = SwitchedJournal()
+    appended = journal.append
+
+    async def poisoned(appends: Sequence[Append]) -> None:
+        if any(b"poison" in entry.body for append in appends for entry in append.entries):
+            raise Crash("poison")
+        await appended(appends)
+
+    journal.append = poisoned  # type: ignore[method-assign]
+    async with open_world(journal=journal) as world:
+        await world.create()
+        bodies = ("a", "poison", "b")
+        replies: list[Reply[object]] = [Reply() for _ in bodies]
+        for body, reply in zip(bodies, replies, strict=True):
+            world.room().submit(message(body), reply)
+        await trio.sleep(5)
+        answers = [result_of(reply) for reply in replies]
+        assert [isinstance(answer, Accepted) for answer in answers] == [True, False, True]
+        assert isinstance(answers[1], Refusal)
+        assert answers[1].code is ErrorCode.INTERNAL
+        assert [entry.seq for entry in await journal.read(ROOM, after=0, limit=9)] == [1, 2, 3]
+
+
+async def test_a_crash_loop_parks_this_room_only_and_a_probe_brings_it_back(autojump_clock: object) -> None:
+    """Callers of the parked room hear room_unavailable at once; another room works all the while."""
+    broken = True
+
+    def fault(at: str, room: str) -> None:
+        if broken and room == ROOM and at == "before_commit":
+            raise Crash("always")
+
+    async with open_world(fault=fault, policy=RestartPolicy(intensity=3, probe_seconds=30)) as world:
+        await world.create(room="r_2")
+        broken = False
+        await world.create()
+        broken = True
+        for number in range(4):
+            answer = await world.room().post(message(f"m{number}"))
+            assert isinstance(answer, Refusal)
+        assert world.rooms.health(ROOM).state == "parked"  # type: ignore[union-attr]
+        started = trio.current_time()
+        refusal = await world.room().post(message("while parked"))
+        assert isinstance(refusal, Refusal)
+        assert refusal.code is ErrorCode.ROOM_UNAVAILABLE
+        assert refusal.retry_after_seconds is not None
+        assert trio.current_time() - started < 0.1
+        assert isinstance(await world.room("r_2").post(message("fine")), Accepted)
+        broken = False
+        await trio.sleep(31)
+        assert isinstance(await world.room().post(message("recovered")), Accepted)
+
+
+async def test_a_removal_during_a_crash_still_ends_the_subscription_at_its_seq(autojump_clock: object) -> None:
+    """Committed but never fanned out: the reloaded room cuts the user at the removal, not before and not after."""
+    armed = False
+
+    def fault(at: str, room: str) -> None:
+        nonlocal armed
+        if armed and at == "after_commit":
+            armed = False
+            raise Crash("between commit and fan-out")
+
+    async with open_world(fault=fault) as world:
+        await world.create("u_2")
+        _, sink = await world.attach("u_2")
+        armed = True
+        await world.room().post(RemoveMember(OWNER, "u_2"))
+        await world.room().post(message("after"))
+        assert sink.seqs == []
+        assert sink.cuts == [("removed", 2)]
+        assert [head for _, head, _ in sink.behind] == [2]
+
+
+async def test_a_conflict_is_an_error_of_the_store_and_never_of_the_caller(autojump_clock: object) -> None:
+    """A store that reports a repeat it cannot name crashes the command, which is then quarantined, not looped."""
+    journal = SwitchedJournal()
+    async with open_world(journal=journal) as world:
+        await world.create()
+
+        async def liar(appends: Sequence[Append]) -> None:
+            raise Conflict("client_msg_id", room=ROOM)
+
+        journal.append = liar  # type: ignore[method-assign]
+        answer = await world.room().post(message("x"))
+        assert isinstance(answer, Refusal)
+        assert answer.code is ErrorCode.INTERNAL
