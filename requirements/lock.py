@@ -14,8 +14,6 @@ FLAGS = [
     "--generate-hashes",
     "--allow-unsafe",
     "--strip-extras",
-    "--no-emit-index-url",
-    "--no-emit-find-links",
     "--no-header",
     "--no-annotate",
 ]
@@ -30,8 +28,10 @@ def compile_lock(name: str, wanted: list[str], title: str, *, within: Path | Non
         source.write_text("\n".join(wanted) + "\n")
         constraint = [] if within is None else ["--constraint", str(within)]
         command = [sys.executable, "-m", "piptools", "compile", *FLAGS, *constraint, "-o", str(output), str(source)]
-        subprocess.run(command, check=True)
-        target.write_text(f"# {title} Made by 'make lock' from pyproject.toml.\n{output.read_text()}")
+        subprocess.run(command, check=True)  # noqa: S603 - our own words
+        # Options that pip-compile carries over say where this machine gets its packages; that is nobody's business.
+        pins = [line for line in output.read_text().splitlines() if line and not line.startswith("--")]
+        target.write_text("\n".join([f"# {title} Made by 'make lock' from pyproject.toml.", *pins, ""]))
     return target
 
 

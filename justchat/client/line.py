@@ -18,24 +18,19 @@ from justchat.client.address import Address
 from justchat.client.backoff import Backoff, Reconnects
 from justchat.client.commands import RETRYABLE
 from justchat.client.conversation import PING, Conversation
-from justchat.client.errors import ClientClosed, ClientError, ClosedByServer, Refused, Unreachable, UpgradeRefused
+from justchat.client.ending import ABNORMAL, Ended
+from justchat.client.errors import ClientClosed, ClientError, Refused, Unreachable
 from justchat.client.inbound import Inbound, NotAFrame, read_data, read_frame
-from justchat.client.link import ABNORMAL, Ended, Link, LinkEnded, run_link
+from justchat.client.link import Link, LinkEnded, run_link
 from justchat.client.settings import ClientSettings
 from justchat.client.tokens import TokenSource
 from justchat.client.wakeup import Wakeup
 from justchat.connections.rate import TokenBucket
-from justchat.wire.close_codes import CloseCode, may_reconnect
+from justchat.wire.close_codes import CloseCode
 from justchat.wire.errors import Problem
 from justchat.wire.server_frames import WelcomeData
 
 logger = logging.getLogger(__name__)
-
-_NO_STATUS = 1005
-_UNAUTHORIZED = 401
-# 4xx that say "later" and not "never": request timeout, too early, too many requests.
-_PASSING_STATUS = frozenset({408, 425, 429})
-_STALE_TOKEN_CODES = frozenset({int(CloseCode.TOKEN_EXPIRED), int(CloseCode.UNAUTHENTICATED)})
 
 
 class Line:
@@ -67,7 +62,7 @@ class Line:
         self._scope = trio.CancelScope()
         self._stopping = False
         self._token_refusal: Ended | None = None
-        self._last_reason = "nothing was tried yet"
+        self._last: Ended | None = None
         self._reconnects = Reconnects(
             Backoff(base_seconds=settings.reconnect_base_seconds, cap_seconds=settings.reconnect_cap_seconds),
             healthy_seconds=settings.reconnect_healthy_seconds,
@@ -88,7 +83,7 @@ class Line:
 
     def unreachable(self, seconds: float) -> Unreachable:
         """Say why there is no first connection."""
-        return Unreachable(seconds, self._last_reason)
+        return Unreachable(seconds, "there was none" if self._last is None else str(self._last))
 
     def stop(self) -> None:
         """Close the link politely if there is one, and end `run` soon."""
@@ -120,8 +115,16 @@ class Line:
         """Wait as long as it is right to after a connection that ended like this. Raises what makes it pointless."""
         if self._stopping:
             return
-        hint = self._judge(ended)
-        delay = self._reconnects.lost(trio.current_time(), jitter=self._jitter(), hint_seconds=hint)
+        self._last = ended
+        if ended.final:
+            raise ended.error()
+        if ended.about_the_token:
+            self._token_refusal = ended
+        # Its hint is about the connection that it ended, and about no later one.
+        goodbye, self._conversation.goodbye = self._conversation.goodbye, None
+        delay = self._reconnects.lost(
+            trio.current_time(), jitter=self._jitter(), hint_seconds=ended.hint_seconds(goodbye)
+        )
         logger.info("reconnecting in_seconds=%.3f after_code=%s reason=%s", delay, ended.code, ended.reason)
         await trio.sleep(delay)
 
@@ -136,7 +139,7 @@ class Line:
                 raise
             return Ended(ABNORMAL, f"no token: {refused}", retry_after_seconds=refused.problem.retry_after)
         if token is None:
-            raise _final(refusal or Ended(CloseCode.UNAUTHENTICATED, "there is no token"))
+            raise (refusal or Ended(CloseCode.UNAUTHENTICATED, "there is no token")).error()
         before = self.connections
         try:
             ended = await run_link(
@@ -149,23 +152,10 @@ class Line:
             )
         finally:
             self.connected = False
-        if refusal is not None and _is_about_the_token(ended) and self.connections == before:
+        if refusal is not None and ended.about_the_token and self.connections == before:
             # Not even the fresh one was accepted.
-            raise _final(ended)
+            raise ended.error()
         return ended
-
-    def _judge(self, ended: Ended) -> float | None:
-        """Decide whether to come back: give the server's hint in seconds, or raise what makes it pointless."""
-        self._last_reason = f"{ended.status or ended.code} {ended.reason}".rstrip()
-        goodbye, self._conversation.goodbye = self._conversation.goodbye, None
-        if _is_about_the_token(ended):
-            self._token_refusal = ended
-            return None
-        if ended.status is not None and 400 <= ended.status < 500 and ended.status not in _PASSING_STATUS:
-            raise _final(ended)
-        if ended.code != _NO_STATUS and not may_reconnect(ended.code):
-            raise _final(ended)
-        return ended.retry_after_seconds if goodbye is None else goodbye.reconnect_after_ms / 1000
 
     # One connection.
 
@@ -257,16 +247,6 @@ async def _take_turn(bucket: TokenBucket) -> None:
     while wait:
         await trio.sleep(wait)
         wait = bucket.take(trio.current_time())
-
-
-def _is_about_the_token(ended: Ended) -> bool:
-    return ended.status == _UNAUTHORIZED or ended.code in _STALE_TOKEN_CODES
-
-
-def _final(ended: Ended) -> ClientError:
-    if ended.status is not None:
-        return UpgradeRefused(ended.status, ended.reason)
-    return ClosedByServer(ended.code, ended.reason)
 
 
 def _note_error(frame: Inbound) -> None:

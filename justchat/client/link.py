@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 import trio
-from msgspec import Struct
 from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import ProtocolError
 
 from justchat.client.address import Address
+from justchat.client.ending import ABNORMAL, Ended
 
 if TYPE_CHECKING:
     import ssl
@@ -22,22 +22,9 @@ if TYPE_CHECKING:
 # A page of a hundred long messages fits; trio-websocket counts characters.
 MESSAGE_MAX_CHARACTERS = 8 * 2**20
 RECEIVE_BYTES = 65_536
-ABNORMAL = 1006
 
 # What trio-websocket's reader lets out when the peer or the network misbehaves.
 _MISHAPS = (HandshakeError, ConnectionClosed, ProtocolError, OSError, UnicodeError, trio.BrokenResourceError)
-
-
-class Ended(Struct, frozen=True):
-    """How a connection, or the attempt at one, ended.
-
-    `code` is the WebSocket close code (1006 without one), `status` the HTTP status of a refused upgrade.
-    """
-
-    code: int
-    reason: str
-    status: int | None = None
-    retry_after_seconds: float | None = None
 
 
 class LinkEnded(Exception):
@@ -56,15 +43,23 @@ class WatchedStream(trio.abc.Stream):
         self.ended = trio.Event()
         self.silent = False
         self._stream = stream
+        self._reading: trio.CancelScope | None = None
+
+    def watch(self, silence_seconds: float) -> None:
+        """Break after so long without a byte, counted from now for a read that is under way."""
+        self.silence_seconds = silence_seconds
+        if self._reading is not None:
+            self._reading.deadline = trio.current_time() + silence_seconds
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read, but not for ever."""
         data: bytes | bytearray = b""
         try:
-            with trio.move_on_after(self.silence_seconds) as scope:
+            with trio.move_on_after(self.silence_seconds) as self._reading:
                 data = await self._stream.receive_some(max_bytes)
-            self.silent = scope.cancelled_caught
+            self.silent = self._reading.cancelled_caught
         finally:
+            self._reading = None
             if not data:
                 self.ended.set()
         if self.silent:
@@ -95,7 +90,7 @@ class Link:
 
     def expect_life(self, *, silence_seconds: float) -> None:
         """End the link when it is listened to for so long without hearing anything."""
-        self._stream.silence_seconds = silence_seconds
+        self._stream.watch(silence_seconds)
 
     async def receive(self) -> str:
         """Wait for a frame. Raises LinkEnded."""

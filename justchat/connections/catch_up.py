@@ -45,7 +45,7 @@ class Outlet(Protocol):
 class CatchUp:
     """The subscriptions of one connection that are behind, each with the head it may be served to."""
 
-    __slots__ = ("_behind", "_journal", "_outlet", "_page", "_rooms")
+    __slots__ = ("_behind", "_journal", "_nap", "_outlet", "_page", "_resting", "_rooms")
 
     def __init__(self, outlet: Outlet, *, rooms: Rooms, journal: Journal, page: int) -> None:
         self._outlet = outlet
@@ -53,6 +53,9 @@ class CatchUp:
         self._journal = journal
         self._page = page
         self._behind: dict[Subscription, int] = {}
+        # Those whose room is not to be asked again before this Trio time; they must not hold up the others.
+        self._resting: dict[Subscription, float] = {}
+        self._nap = trio.CancelScope()
 
     def __len__(self) -> int:
         return len(self._behind)
@@ -60,15 +63,24 @@ class CatchUp:
     def add(self, subscription: Subscription, *, head: int) -> None:
         """Serve this subscription up to `head`, and further as its room allows."""
         self._behind[subscription] = head
+        self._resting.pop(subscription, None)
+        self._nap.cancel()
 
     def discard(self, subscription: Subscription) -> None:
         """Stop serving this subscription."""
         self._behind.pop(subscription, None)
+        self._resting.pop(subscription, None)
+        self._nap.cancel()
 
     async def run(self) -> None:
         """Serve in turns, a page each, until nothing is behind."""
         while self._behind:
-            for subscription in list(self._behind):
+            now = trio.current_time()
+            awake = [subscription for subscription in self._behind if self._resting.get(subscription, now) <= now]
+            if not awake:
+                with trio.CancelScope(deadline=min(self._resting.values())) as self._nap:
+                    await trio.sleep_forever()
+            for subscription in awake:
                 try:
                     await self._step(subscription)
                 except StorageError:
@@ -128,7 +140,8 @@ class CatchUp:
         result = await self._rooms.room(subscription.room).go_live(subscription)
         if isinstance(result, Refusal):
             # The room rests after crashes, or is overloaded: nothing is lost by asking again later.
-            await trio.sleep(result.retry_after_seconds or RETRY_SECONDS)
+            if subscription in self._behind:
+                self._resting[subscription] = trio.current_time() + (result.retry_after_seconds or RETRY_SECONDS)
         elif isinstance(result, Attached) and not result.live:
             if subscription in self._behind:
                 self._behind[subscription] = result.head

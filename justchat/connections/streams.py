@@ -29,6 +29,10 @@ class Subscriber(Sink, Protocol):
         """End a subscription without a frame."""
         ...
 
+    async def wait_room(self) -> None:
+        """Wait until the outbox is at most half full."""
+        ...
+
 
 class Join(Struct, frozen=True):
     """How to join a room's stream: past `after`, or with the newest `history` events, or (neither) from its head.
@@ -58,6 +62,8 @@ class Join(Struct, frozen=True):
 async def join_stream(connection: Subscriber, services: Services, join: Join) -> None:
     """Subscribe a connection to a room; an earlier subscription to it is replaced."""
     connection.unsubscribe(join.room)
+    # A snapshot is large and may not be dropped, so it is only made for somebody who reads.
+    await connection.wait_room()
     if len(connection.subscriptions) >= services.limits.subscriptions:
         _refuse(connection, join, _TOO_MANY)
         return
@@ -99,6 +105,7 @@ def _refuse(connection: Subscriber, join: Join, refusal: Refusal) -> None:
 
 async def fetch_page(connection: Subscriber, services: Services, fetch: Fetch) -> None:
     """Answer a fetch, clipped to what the user could see when they asked."""
+    await connection.wait_room()
     access = await services.rooms.room(fetch.room).look(connection.user_id)
     if isinstance(access, Refusal):
         _refuse(connection, Join(fetch.room, frame_id=fetch.id), access)

@@ -24,6 +24,18 @@ def test_any_cutting_of_a_stream_gives_the_same_frames(payloads: list[bytes], cu
     assert walker.between_frames
 
 
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_a_header_that_comes_byte_by_byte_is_waited_for(size: int) -> None:
+    """Each header form, cut at every place in it."""
+    walker = FrameWalker()
+    stream = server_frame(bytes(size))
+    head, rest = stream[:10], stream[10:]
+    frames = [frame for place in range(len(head)) for frame in walker.feed(head[place : place + 1])]
+    frames += walker.feed(rest)
+    assert [len(frame.payload) for frame in frames] == [size]
+    assert walker.between_frames
+
+
 def test_a_frame_that_is_not_complete_is_kept_for_later() -> None:
     """The last byte of a frame is what gives it."""
     walker = FrameWalker()

@@ -124,6 +124,24 @@ def test_counts_go_on_over_a_restart_of_the_reference(
     assert (tally.last_seq, tally.gaps, tally.repeats, tally.events) == (BASE + MANY, 0, 0, MANY)
 
 
+@given(behind=st.integers(1, 5), cuts=cuts)
+def test_a_twin_that_is_whole_events_behind_at_a_restart_gets_the_rest_in_order(behind: int, cuts: list[int]) -> None:
+    """What it gets late it gets for the first time: no repeat, no hole."""
+    frames = stream(MANY)
+    reference = Reference(BASE)
+    leading = Reader(Tally(BASE), reference.append)
+    twin = Twin(reference, BASE)
+    leading.feed(b"".join(frames[:10]))
+    twin.feed(b"".join(frames[: 10 - behind]))
+    twin.rebase(leading.tally.last_seq)
+    reference.restart(leading.tally.last_seq)
+    leading.feed(b"".join(frames[10:]))
+    for chunk in cut(b"".join(frames[10 - behind :]), cuts):
+        twin.feed(chunk)
+    tally = twin.settle()
+    assert (tally.last_seq, tally.gaps, tally.repeats, tally.events) == (BASE + MANY, 0, 0, MANY)
+
+
 def test_a_twin_that_only_got_the_same_bytes_is_never_decoded() -> None:
     """The speed rests on this: without a difference no frame is looked at."""
     frames = stream(MANY)

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from justchat.wire import server_frames
-from justchat.wire.errors import ErrorCode
+from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.frames import (
     ClientFrame,
     Delete,
@@ -110,7 +110,13 @@ class ModelServer:
     # What the client says.
 
     def take(self, text: str) -> None:
+        """Answer a frame, which has to be a proper one."""
         frame = decode_frame(text)
+        assert not isinstance(frame, Refusal), (text, frame)
+        self.handle(frame)
+
+    def handle(self, frame: ClientFrame) -> None:
+        """Answer a frame."""
         match frame:
             case Hello(data=data):
                 assert not self.greeted
@@ -120,8 +126,6 @@ class ModelServer:
             case Send() | Delete() | Fetch() | Subscribe() | Unsubscribe():
                 assert self.greeted
                 self._command(frame)
-            case _:
-                raise AssertionError(f"the client sent {text!r}: {frame}")
 
     def _greet(self, resume: dict[str, Position], *, everything: bool) -> None:
         self.greeted, self.everything = True, everything

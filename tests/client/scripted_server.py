@@ -42,6 +42,7 @@ class Peer:
         self.request = request
         self.closed = trio.Event()
         self.sent = 0
+        self.pongs = 0
         self._stream = stream
         self._protocol = protocol
         self._writing = trio.Lock()
@@ -55,7 +56,8 @@ class Peer:
     @property
     def close_code(self) -> int | None:
         """The code that the client closed with."""
-        return self._protocol.close_code
+        received = self._protocol.close_rcvd
+        return None if received is None else received.code
 
     async def receive(self) -> ClientFrame:
         """Wait for a frame; it has to be a proper one."""
@@ -149,6 +151,8 @@ class Peer:
 
     def _pass_on(self) -> None:
         for event in self._protocol.events_received():
+            if getattr(event, "opcode", None) is Opcode.PONG:
+                self.pongs += 1
             if getattr(event, "opcode", None) is Opcode.TEXT:
                 self._put.send_nowait(bytes(event.data).decode())  # type: ignore[union-attr]
 

@@ -212,6 +212,6 @@ class Hostile(RuleBasedStateMachine):
 
 
 Hostile.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestHostile = Hostile.TestCase

@@ -45,10 +45,9 @@ class App:
         """Answer at once."""
         return "hi"
 
-    async def echo(self) -> bytes:
+    async def echo(self) -> str | bytes:
         """Answer with the request's body."""
-        body: bytes = await request.get_data()
-        return body
+        return await request.get_data()
 
     async def early(self) -> tuple[str, int]:
         """Answer without looking at the body."""

@@ -102,7 +102,7 @@ async def test_a_client_that_does_not_read_is_refused_at_the_bound_and_loses_not
             nursery.start_soon(stream.finish)
             frames = await read_frames(client)
             client.close()
-    assert [int(frame.data.split()[0]) for frame in frames[:-1]] == list(range(taken))
+    assert [int(bytes(frame.data).split()[0]) for frame in frames[:-1]] == list(range(taken))
     assert frames[-1].opcode == Opcode.CLOSE
 
 
@@ -159,7 +159,7 @@ async def test_control_and_data_frames_are_never_mixed_up_under_load() -> None:
         with trio.fail_after(10):
             frames = await read_frames(client)
     for frame in frames[:-1]:
-        kind, number = frame.data.split()[:2]
+        kind, number = bytes(frame.data).split()[:2]
         seen[int(kind)].append(int(number))
     assert frames[-1].opcode == Opcode.CLOSE
     assert seen[1] == list(range(300))
@@ -186,8 +186,7 @@ async def test_force_goes_beyond_the_bound_but_not_without_end() -> None:
     async with connected() as (stream, _, _):
         fill(stream)
         stream.force(numbered(0))
-        assert stream.statistics().bytes > LIMITS.outbox_bytes - 2_000
-        assert not stream.closed
+        assert LIMITS.outbox_bytes - 2_000 < stream.statistics().bytes < 2 * LIMITS.outbox_bytes
         for _ in range(10 * LIMITS.outbox_bytes // 1_000):
             stream.force(numbered(0))
         assert stream.closed

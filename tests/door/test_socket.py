@@ -9,6 +9,7 @@ import pytest
 import trio
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.trio.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from justchat.door.answer import problem_body
 from justchat.door.frames import PING, text_frame
@@ -20,6 +21,7 @@ from tests.door.test_frame_reader import client_frame
 
 pytestmark = pytest.mark.real_clock
 
+OFFERED = [Subprotocol("a"), Subprotocol("b")]
 QUICK = DoorLimits(close_seconds=0.2, linger_seconds=0.2)
 
 
@@ -164,8 +166,9 @@ async def test_close_flushes_what_was_offered_before_it() -> None:
             ended.append(closed)
 
     async with running(farewell) as house, connect(house.ws) as client:
+        received: list[object] = []
         with trio.fail_after(2), pytest.raises(ConnectionClosed):
-            await receive_all(client, received := [])
+            await receive_all(client, received)
         assert received == [str(number) for number in range(100)]
         assert (client.close_code, client.close_reason) == (1012, "restarting")
     assert (ended[0].code, ended[0].reason) == (1012, "restarting")
@@ -254,7 +257,7 @@ async def test_a_handshake_can_be_read_and_rejected() -> None:
 
     async with running(reject) as house:
         with pytest.raises(InvalidStatus) as refused:
-            async with connect(f"{house.ws}?ticket=t1", origin="https://a.example", subprotocols=["a", "b"]):
+            async with connect(f"{house.ws}?ticket=t1", origin=Origin("https://a.example"), subprotocols=OFFERED):
                 pass
     response = refused.value.response
     assert response.status_code == 429
@@ -272,7 +275,7 @@ async def test_a_subprotocol_can_be_chosen() -> None:
     async def choose(handshake: Handshake) -> None:
         await (await handshake.accept(subprotocol="b")).receive()
 
-    async with running(choose) as house, connect(house.ws, subprotocols=["a", "b"]) as client:
+    async with running(choose) as house, connect(house.ws, subprotocols=OFFERED) as client:
         assert client.subprotocol == "b"
 
 

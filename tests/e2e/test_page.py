@@ -61,6 +61,7 @@ def browser() -> Iterator[Browser]:
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with running_server(tmp_path_factory.mktemp("page")) as server:
         yield server
+        print(server.log[-4000:])  # shown where a test failed
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def browser() -> Iterator[Browser]:
 def server(browser: Browser, tmp_path: Path) -> Iterator[ServerProcess]:
     with running_server(tmp_path) as server:
         yield server
+        print(server.log[-4000:])  # shown where a test failed
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Storm:
         seed, self._every_seconds, self._most = orders
         self._choice = random.Random(seed)
         self._hits: Counter[str] = Counter()
+        self._again: set[str] = set()
         self._plan()
 
     def _plan(self) -> None:
@@ -46,13 +47,16 @@ class Storm:
 
     def hits(self, room: str, point: str) -> bool:
         """Tell whether this is the moment."""
-        now = time.monotonic()
-        if now > self._due + self._every_seconds:
-            # Nobody came by that point, as is usual for loading: any other will do.
-            self._point = point
-        if now < self._due or point != self._point or self._hits[room] >= self._most:
+        if point == "loading" and room in self._again:
+            self._again.remove(room)
+            return True
+        # Only a room that crashes loads in the middle of a talk, so a crash at loading is always the second of two.
+        twice = self._point == "loading"
+        if time.monotonic() < self._due or not (twice or point == self._point) or self._hits[room] >= self._most:
             return False
-        self._hits[room] += 1
+        self._hits[room] += 2 if twice else 1
+        if twice:
+            self._again.add(room)
         self._plan()
         return True
 

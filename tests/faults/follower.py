@@ -29,7 +29,8 @@ class Follower:
         self.silence_seconds = 5.0
         """After this long without a frame the line is given up, as a client with a heartbeat does."""
         self.longest_gap_seconds = 0.0
-        self._heard_at: float | None = None
+        """The longest that a room was silent."""
+        self._heard_at: dict[str, float] = {}
         self._subscribed = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -83,10 +84,9 @@ class Follower:
         room = frame.get("room")
         if room in self.readings:
             self.readings[room].take(frame)
-        if "actor" in frame:
+        if room is not None and "actor" in frame:
             now = trio.current_time()
-            if self._heard_at is not None:
-                self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._heard_at)
-            self._heard_at = now
+            self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._heard_at.get(room, now))
+            self._heard_at[room] = now
         if not self._subscribed.is_set() and all(reading.epoch for reading in self.readings.values()):
             self._subscribed.set()

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from signal import SIGKILL
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ from tests.support.server import ServerProcess
 
 PATIENCE_SECONDS = 30.0
 """How long anything may take that must happen at all, on a busy machine."""
+_MOMENT_SECONDS = 0.01
 _FILLING = "the quick brown fox jumps over the lazy dog " * 20
 
 
@@ -89,6 +91,8 @@ class Crowd:
                 await asyncio.sleep(choice.random() * 0.005)
                 speaker.cut()
             await answer
+            # Else the crowd falls into step with the server's commits.
+            await asyncio.sleep(choice.random() * _MOMENT_SECONDS)
 
     async def hush(self) -> bool:
         """Stop talking and wait for every answer; False if one stays out."""
@@ -101,9 +105,12 @@ class Crowd:
         return answered
 
     async def kill(self) -> None:
-        """End the server as a power cut would, in the middle of whatever it does."""
+        """End the server as a power cut would, at a random moment while somebody waits for an answer."""
+        await asyncio.sleep(self._choice.random() * _MOMENT_SECONDS)
+        await self.until(lambda: any(speaker.waiting for speaker in self.speakers), seconds=1.0)
         self.kills.append(time.monotonic())
-        await asyncio.to_thread(self.server.kill)
+        self.server.send_signal(SIGKILL)
+        await asyncio.to_thread(self.server.wait)
 
     async def restart(self) -> tuple[float, float]:
         """Start the server again and wait for the first ack: seconds to it from the start, and from the address."""

@@ -92,12 +92,17 @@ class Speaker:
         return not self._pending
 
     @property
+    def waiting(self) -> bool:
+        """Whether the present connection owes an answer."""
+        return bool(self._in_flight)
+
+    @property
     def connected(self) -> bool:
         """Whether the server has said welcome on the present connection."""
         return self._socket is not None
 
     def post(self, room: str, body: str, *, client_msg_id: str) -> asyncio.Future[Answered]:
-        """Post, now or when connected again; the answer may be waited for."""
+        """Post, now or when connected again; cancel the answer to give the post up, so that it is not repeated."""
         number = next(_numbers)
         post = Post(room, client_msg_id, body, asyncio.get_running_loop().create_future())
         self._pending[number] = post
@@ -148,6 +153,7 @@ class Speaker:
             proxy=None,
         ) as socket:
             self._connection += 1
+            self._pending = {number: post for number, post in self._pending.items() if not post.answer.cancelled()}
             self._unsent = deque(self._pending)
             self._requests.clear()
             self.first_ack_at = None

@@ -251,6 +251,8 @@ def test_rival_clients_of_one_user_and_refusals_excuse_the_order_of_posts() -> N
     assert check([ClientLog("ann", [*posts, closed])], history).violations == {"order_violations": 1}
     rival = ClientLog("ann", [posts[1], closed])
     assert check([ClientLog("ann", [*posts, closed]), rival], history).violations == {}
+    racing = ClientLog("ann", [*posts, closed], ordered=False)
+    assert check([racing], history).violations == {}
     refused = Answered(2.5, 1, "1", "r1", "a", code="room_overloaded")
     assert check([ClientLog("ann", [*posts, refused, closed])], history).violations == {}
 

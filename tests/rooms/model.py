@@ -1,7 +1,8 @@
 """A room as its rules read in prose, in the plainest Python: what the real rules are compared with.
 
 It shares nothing with the code under test but the commands, keeps its own mutable state, and answers each command with
-a tuple: `("yes", seq, …)`, `("unchanged", seq)`, `("repeat", seq, msg_no, id)` or `("no", code)`.
+a tuple: `("yes", seq, …)`, `("unchanged", seq)`, `("repeat", seq, msg_no, id)` or `("no", code)`. Who may not know of
+the room gets no position with an answer: a bare `("unchanged",)`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Model:
         if isinstance(command, CreateRoom):
             return ("unchanged", len(self.log)) if self.log else self.create(command)
         if not self.log or self.deleted or (command.actor not in self.roles and self.visibility == "private"):
-            return ("no", "not_found")
+            return self.out_of_sight(command)
         match command:
             case PostMessage():
                 return self.post(command, message_id)
@@ -61,25 +62,21 @@ class Model:
                     self.leave(actor) if user == actor else self.refused(actor, "moderator") or self.drop(actor, user)
                 )
             case SetRole(actor=actor, user=user, role=role):
+                if actor == user and self.roles.get(user) == role:
+                    return self.unchanged()
                 return self.refused(actor, "admin") or self.change(actor, user, role)
 
-    def leaves_open(self, command: Command) -> bool:
-        """Tell whether the rules do not (yet) say clearly what comes of this; such commands are not compared."""
-        role = self.roles.get(command.actor)
-        match command:
-            case DeleteRoom():
-                return self.deleted
-            case LeaveRoom(actor=user) | RemoveMember(user=user) if user == command.actor:
-                return role is None and self.visibility == "private"
-            case SetRole(user=user, role=new) if user == command.actor and self.kind != "direct":
-                return role == new and POWER.index(role) < POWER.index("admin")
-            case RemoveMember() | SetRole():
-                return self.kind == "direct"
-            case DeleteMessage(message=message):
-                return self.kind == "direct" and self.messages.get(message, [command.actor])[0] != command.actor
-        return False
+    def out_of_sight(self, command: Command) -> Answer:
+        if isinstance(command, DeleteRoom) and self.roles.get(command.actor) == "owner":
+            return self.unchanged()
+        leaving = isinstance(command, LeaveRoom) or (
+            isinstance(command, RemoveMember) and command.user == command.actor
+        )
+        return ("unchanged",) if leaving else ("no", "not_found")
 
     def create(self, command: CreateRoom) -> Answer:
+        if command.kind == "direct" and (len({command.actor, *command.members}) != 2 or command.visibility == "public"):
+            return ("no", "validation_failed")
         self.kind, self.visibility = command.kind.value, command.visibility.value
         self.name, self.topic = command.name, command.topic
         self.roles = dict.fromkeys(command.members, "member") | {command.actor: "owner"}
@@ -105,13 +102,15 @@ class Model:
             return ("no", "not_found")
         author, _, deleted = self.messages[message]
         refused = self.refused(actor, "member" if author == actor else "moderator")
+        if self.kind == "direct" and author != actor:
+            refused = refused or ("no", "forbidden")
         if refused or deleted:
             return refused or self.unchanged()
         self.messages[message] = [author, "", True]
         return self.yes("message.deleted")
 
     def update(self, command: UpdateRoom) -> Answer:
-        if self.kind == "direct":
+        if self.fixed():
             return ("no", "conflict")
         wanted = {"name": command.name, "topic": command.topic, "visibility": command.visibility}
         news = {field: value for field, value in wanted.items() if value not in (None, getattr(self, field))}
@@ -126,12 +125,10 @@ class Model:
     def leave(self, user: str) -> Answer:
         if user not in self.roles:
             return self.unchanged()
-        if self.kind == "direct":
-            return ("no", "conflict")
-        return self.without_last_owner(user) or self.put("member.left", user, None)
+        return self.fixed() or self.without_last_owner(user) or self.put("member.left", user, None)
 
     def add(self, actor: str, user: str, role: str) -> Answer:
-        if self.kind == "direct":
+        if self.fixed():
             return ("no", "conflict")
         if self.above(role, actor) or (role != "member" and self.refused(actor, "admin")):
             return ("no", "forbidden")
@@ -140,7 +137,7 @@ class Model:
     def drop(self, actor: str, user: str) -> Answer:
         if user not in self.roles:
             return self.unchanged()
-        return self.untouchable(actor, user) or self.put("member.removed", user, None)
+        return self.untouchable(actor, user) or self.fixed() or self.put("member.removed", user, None)
 
     def change(self, actor: str, user: str, role: str) -> Answer:
         if user not in self.roles:
@@ -149,8 +146,11 @@ class Model:
             return ("no", "forbidden")
         if self.roles[user] == role:
             return self.unchanged()
-        refused = (user != actor and self.untouchable(actor, user)) or self.without_last_owner(user)
+        refused = (user != actor and self.untouchable(actor, user)) or self.fixed() or self.without_last_owner(user)
         return refused or self.put("member.role_changed", user, role)
+
+    def fixed(self) -> Answer | None:
+        return ("no", "conflict") if self.kind == "direct" else None
 
     def above(self, role: str, actor: str) -> bool:
         return POWER.index(role) > POWER.index(self.roles[actor])

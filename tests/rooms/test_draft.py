@@ -13,6 +13,7 @@ from justchat.rooms.commands import (
     CreateRoom,
     DeleteMessage,
     JoinRoom,
+    LeaveRoom,
     PostMessage,
     RemoveMember,
     UpdateRoom,
@@ -121,6 +122,14 @@ def test_a_batch_that_changes_nothing_has_no_entries(state: RoomState | None) ->
     assert all(isinstance(answer, Refusal) for answer in made.answers)
     assert made.state is state
     assert draft(state).answers == ()
+
+
+@pytest.mark.xfail(reason="the answer to a stranger who leaves holds the room's head", strict=True)
+@pytest.mark.parametrize("state", [room(), room(deleted_at=NOW)], ids=["private", "deleted"])
+@pytest.mark.parametrize("leave", [LeaveRoom(NOBODY), RemoveMember(NOBODY, NOBODY)], ids=["leave", "remove"])
+def test_a_stranger_who_leaves_does_not_hear_whether_there_is_a_room(state: RoomState, leave: Command) -> None:
+    """The answer is the same to the letter as for a room that never was."""
+    assert draft(state, leave).answers == draft(None, leave).answers
 
 
 def test_a_draft_without_a_room_cannot_be_appended() -> None:

@@ -9,7 +9,7 @@ import pytest
 from justchat.rooms.permissions import Kind, Permission, Role, Visibility, may_manage, permissions_of
 from tests.rooms.matrix import table
 
-# In groups (and, as long as nothing else is said, in direct rooms).
+# In groups.
 RIGHTS = """
                     owner admin moderator member guest
 room.view           yes   yes   yes       yes    yes
@@ -45,10 +45,12 @@ def test_the_table_is_complete() -> None:
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("role", Role)
 def test_a_role_has_exactly_these_rights(role: Role, kind: Kind, visibility: Visibility) -> None:
-    """A member's rights follow from the role; in a channel plain members do not post. Visibility adds nothing."""
+    """Rights follow from the role; plain members of a channel do not post, and in a direct room all delete only their own."""
     expected = {permission for permission, cells in table(RIGHTS).items() if cells[role] == "yes"}
     if kind is Kind.CHANNEL and role is Role.MEMBER:
         expected -= {"messages.send"}
+    if kind is Kind.DIRECT:
+        expected -= {"messages.delete_any"}
     assert permissions_of(role, kind=kind, visibility=visibility) == expected
 
 

@@ -140,11 +140,12 @@ async def test_who_shares_a_room_with_a_suspect_stays_behind_it(house: House, au
     await together(
         lambda: house.append(posts("r_0", 1, 1)),
         lambda: house.append(posts("r_1", 1, 1), posts("r_2", 1, 1), name="both"),
-        lambda: house.append(posts("r_2", 2, 2), name="after"),
+        lambda: house.append(posts("r_2", 2, 2), posts("r_4", 1, 1), name="after"),
+        lambda: house.append(posts("r_4", 2, 2), name="after that"),
         lambda: house.append(posts("r_1", 7, 7), name="guilty"),
         lambda: house.append(posts("r_3", 1, 1)),
     )
-    assert house.backend.commits[2:] == [["r_3"], ["r_1", "r_2"], ["r_2"], ["r_1"]]
+    assert house.backend.commits[2:] == [["r_3"], ["r_1", "r_2"], ["r_2", "r_4"], ["r_4"], ["r_1"]]
     assert house.told.pop("guilty") == "conflict seq r_1"
     assert set(house.told.values()) == {"written"}
 
@@ -278,6 +279,24 @@ async def test_a_caller_that_leaves_later_changes_nothing(house: House, autojump
             await house.append(posts("r_2", 1, 1))
     assert house.told == {"r_0": "written", "r_1": "written"}
     assert await house.heads("r_2") == [1]
+
+
+async def test_a_caller_that_leaves_before_its_append_is_tried_again_takes_it_back(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """After a commit that failed as a whole nothing is begun, so who leaves then leaves nothing behind."""
+    house.backend.seconds = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.append, posts("r_0", 1, 1))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(house.append, posts("r_1", 7, 7))
+        nursery.start_soon(house.append, posts("r_2", 1, 1))
+        await wait_all_tasks_blocked()
+        with trio.move_on_after(2.5):  # its first commit failed at 2, and r_2 alone is under way until 3
+            await house.append(posts("r_1", 1, 1), name="leaves")
+    assert house.backend.commits[2:] == [["r_2"], ["r_1"]]
+    assert house.told == {"r_0": "written", "r_1": "conflict seq r_1", "r_2": "written"}
+    assert await house.heads("r_1") == [0]
 
 
 async def test_a_full_inbox_refuses_at_once(house: House, autojump_clock: MockClock) -> None:

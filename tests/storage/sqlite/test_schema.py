@@ -124,6 +124,21 @@ def test_programs_that_start_at_once_apply_each_step_once(settings: SqliteSettin
     assert sorted(applied) == [1, 2, 3]
 
 
+def test_a_step_that_another_program_applied_just_before_is_not_applied_again(
+    connection: sqlite3.Connection, settings: SqliteSettings
+) -> None:
+    """What was seen without the lock is looked at again with it."""
+    with closing(connect(settings, read_only=False)) as faster:
+
+        def overtake(statement: str) -> None:
+            if statement == "BEGIN IMMEDIATE":
+                connection.set_trace_callback(None)
+                assert up(faster, STEPS) == [1, 2, 3]
+
+        connection.set_trace_callback(overtake)
+        assert up(connection, STEPS) == []
+
+
 def test_an_up_to_date_database_is_opened_while_another_program_writes(
     connection: sqlite3.Connection, settings: SqliteSettings
 ) -> None:

@@ -79,6 +79,21 @@ def test_a_lock_held_by_another_program_makes_the_store_unavailable(table: Sessi
     assert table.open() is connection
 
 
+def test_a_transaction_holds_the_lock_from_its_start(table: Session, settings: SqliteSettings) -> None:
+    """What a transaction reads before it writes cannot be changed by another program in between."""
+
+    def work(connection: sqlite3.Connection) -> int:
+        rows: int = connection.execute("SELECT count(*) FROM t").fetchone()[0]
+        with (
+            closing(connect(settings, read_only=False)) as other,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            other.execute("INSERT INTO t VALUES (1)")
+        return rows
+
+    assert table.write(work) == 0
+
+
 def test_a_full_database_makes_the_store_unavailable(table: Session) -> None:
     """Nothing of a transaction that does not fit is written, and one that fits still is."""
     pages = table.read(lambda connection: connection.execute("PRAGMA page_count").fetchone())[0]
