@@ -18,6 +18,7 @@ from bench.connection import Greeting
 from bench.meter import Meter, doubts_about
 from bench.orders import Collect, Collected, Generate, Generated, Open, Opened, OpenSenders
 from bench.target import BenchRoom, Target
+from bench.usage import Cpu
 
 USERS = 8
 LATE_MS = 50.0
@@ -51,7 +52,7 @@ class Round(Struct, frozen=True):
 
     collected: Collected
     generated: Generated
-    server_cpu_seconds: float
+    server: Cpu
     others_cores: float
 
     @property
@@ -94,8 +95,9 @@ class Round(Struct, frozen=True):
         deliveries = self.collected.events + self.generated.sent * self.generated.receivers
         wall = max(self.collected.finished_at - self.generated.started_at, 1e-9)
         return {
-            "cpu_us_per_delivery": self.server_cpu_seconds / max(1, deliveries) * 1e6,
-            "server_cpu_share": self.server_cpu_seconds / wall,
+            "cpu_us_per_delivery": self.server.total / max(1, deliveries) * 1e6,
+            "of_which_kernel_us": self.server.system / max(1, deliveries) * 1e6,
+            "server_cpu_share": self.server.total / wall,
             "deliveries_per_second": deliveries / wall,
             "deliveries": deliveries,
             "delivery_p50_ms": self.generated.delivery_p50_ms,
@@ -160,7 +162,7 @@ class Crowd:
         generated = self._generator.answer(Generated, seconds=deadline + _GRACE_SECONDS)
         collected = self._receivers.answer(Collected, seconds=deadline + _GRACE_SECONDS)
         metered = meter.read(clients_cpu_seconds=generated.cpu_seconds + collected.cpu_seconds)
-        return Round(collected, generated, metered.server_cpu_seconds, metered.others_cores)
+        return Round(collected, generated, metered.server, metered.others_cores)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from bench.usage import cpu_seconds, machine_busy_seconds
+from bench.usage import Cpu, cpu_of, machine_busy_seconds
 
 SATURATED_SHARE = 0.85
 NOISY_CORES = 0.5
@@ -20,7 +20,7 @@ NOISY_CORES = 0.5
 class Metered(Struct, frozen=True):
     """CPU of the server, of this process (as a share of one core) and of everybody else (in cores)."""
 
-    server_cpu_seconds: float
+    server: Cpu
     own_cpu_share: float
     others_cores: float
     wall_seconds: float
@@ -32,7 +32,7 @@ class Meter:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._busy = machine_busy_seconds()
-        self._server = cpu_seconds(pid)
+        self._server = cpu_of(pid)
         self._own = time.process_time()
         self._began = time.monotonic()
 
@@ -40,8 +40,8 @@ class Meter:
         """Give what was used since. `clients_cpu_seconds` is what client processes used, who are not others."""
         wall = max(time.monotonic() - self._began, 1e-9)
         own = time.process_time() - self._own
-        server = cpu_seconds(self._pid) - self._server
-        others = machine_busy_seconds() - self._busy - server - own - clients_cpu_seconds
+        server = cpu_of(self._pid).since(self._server)
+        others = machine_busy_seconds() - self._busy - server.total - own - clients_cpu_seconds
         return Metered(server, own / wall, max(0.0, others) / wall, wall)
 
 

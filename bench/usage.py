@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from os import sysconf
 from pathlib import Path
+from typing import NamedTuple
 
 _TICKS = sysconf("SC_CLK_TCK")
 _PAGE_BYTES = sysconf("SC_PAGE_SIZE")
@@ -15,10 +16,26 @@ _IDLE_COLUMNS = (3, 4)  # idle and iowait
 _GUEST_COLUMNS = (8, 9)  # already counted in user and nice
 
 
-def cpu_seconds(pid: int) -> float:
+class Cpu(NamedTuple):
+    """CPU that a process has used, in seconds: in its own code, and in the kernel on its behalf."""
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.user + self.system
+
+    def since(self, before: Cpu) -> Cpu:
+        """What was used after `before`."""
+        return Cpu(self.user - before.user, self.system - before.system)
+
+
+def cpu_of(pid: int) -> Cpu:
     """CPU used by a process so far, with its ended threads; 10 ms fine."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return Cpu(int(fields[11]) / _TICKS, int(fields[12]) / _TICKS)
 
 
 def resident_bytes(pid: int) -> int:

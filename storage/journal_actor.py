@@ -86,6 +86,8 @@ class JournalActor:
         self._child: Child | None = None
         self._timings = Timings()
         self._commits = self._failed_commits = self._entries = self._batch_max = self._batch_last = 0
+        self._committing: set[str] = set()
+        self._commit_over = trio.Event()
         self._failing = False
         self._last_error: str | None = None
 
@@ -121,8 +123,11 @@ class JournalActor:
             raise outcome
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Pass through."""
-        return await self._gate.call(lambda: self._backend.load_room(room))
+        """Pass through, behind a commit of this room that is under way.
+
+        A room that crashed in mid-append and loads again must see whether that append was written.
+        """
+        return await self._gate.call(lambda: self._load_settled(room))
 
     async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
         """Pass through."""
@@ -151,6 +156,11 @@ class JournalActor:
         return await self._gate.call(
             lambda: self._backend.messages(room, before=before, after=after, upto=upto, limit=limit)
         )
+
+    async def _load_settled(self, room: str) -> RoomSnapshot | None:
+        while room in self._committing:
+            await self._commit_over.wait()
+        return await self._backend.load_room(room)
 
     # The actor.
 
@@ -207,8 +217,15 @@ class JournalActor:
             envelope.message.begun = True
         started = trio.current_time()
         error: StorageError | None = OutcomeUnknown(f"no commit within {self._limits.deadline_seconds:g} s")
-        with trio.move_on_after(self._limits.deadline_seconds):
-            error = await self._append([append for envelope in part for append in envelope.message.appends])
+        appends = [append for envelope in part for append in envelope.message.appends]
+        self._committing = {append.room for append in appends}
+        try:
+            with trio.move_on_after(self._limits.deadline_seconds):
+                error = await self._append(appends)
+        finally:
+            self._committing = set()
+            self._commit_over.set()
+            self._commit_over = trio.Event()
         if doubt and _is_unwritten(error):
             error = OutcomeUnknown(f"begun before a crash, and now: {error}")
         if error is not None and not isinstance(error, OutcomeUnknown):

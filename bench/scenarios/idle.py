@@ -17,7 +17,7 @@ from bench.connection import Connection, Greeting, connections
 from bench.report import Check, Finding, Outcome, Row
 from bench.scenario import Scenario, Site, by_name
 from bench.target import COMPARATOR, JUSTCHAT, BenchRoom, Target, comparator_target, justchat_target
-from bench.usage import cpu_seconds, resident_bytes
+from bench.usage import cpu_of, resident_bytes
 
 KB_GOAL = 35.0
 USERS = 8
@@ -52,17 +52,17 @@ def measure(label: str, target: Target, greetings: Sequence[Greeting], settle_se
         before = resident_bytes(pid)
         with connections(port, greetings) as opened:
             echoed = echo(opened)
-            used = cpu_seconds(pid)
+            used = cpu_of(pid)
             time.sleep(settle_seconds)
             after = resident_bytes(pid)
-            used = cpu_seconds(pid) - used
+            idle = cpu_of(pid).since(used)
     figures = {
         "connections": len(greetings),
         "echoed": echoed,
         "before_mb": before / 1e6,
         "after_mb": after / 1e6,
         _KB: (after - before) / 1024 / len(greetings),
-        "idle_cpu_share": used / settle_seconds,
+        "idle_cpu_share": idle.total / settle_seconds,
     }
     return Row(label, figures)
 

@@ -88,7 +88,7 @@ def _row(label: str, missed: int, returned: Returned, metered: Metered) -> Row:
         "missed_events": missed,
         "caught_up_p50_ms": percentile(seconds, 50) * 1e3,
         "caught_up_p99_ms": percentile(seconds, 99) * 1e3,
-        "server_cpu_ms_per_client": metered.server_cpu_seconds / returned.clients * 1e3,
+        "server_cpu_ms_per_client": metered.server.total / returned.clients * 1e3,
         "client_cpu_share": share,
         "others_cores": metered.others_cores,
     }

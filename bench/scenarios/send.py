@@ -45,7 +45,7 @@ def measure(label: str, target: Target, rooms: list[BenchRoom], window: int, opt
         meter = Meter(target.process.pid)
         said = talk.converse(window=window, seconds=options.seconds)
         metered = meter.read()
-    used, share = metered.server_cpu_seconds, said.cpu_seconds / said.wall_seconds
+    used, share = metered.server.total, said.cpu_seconds / said.wall_seconds
     answers = max(1, len(said.ack_ms))
     figures = {
         "rooms": len(rooms),

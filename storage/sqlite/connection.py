@@ -32,6 +32,8 @@ def connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection:
     """
     check_version(sqlite3.sqlite_version_info)
     try:
+        if not read_only:
+            _sync_log(settings)
         connection = sqlite3.connect(
             f"{settings.path.absolute().as_uri()}?mode=rw",
             uri=True,
@@ -40,7 +42,7 @@ def connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection:
             check_same_thread=False,
             cached_statements=CACHED_STATEMENTS,
         )
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StorageUnavailable(f"cannot open {settings.path}: {error}") from error
     try:
         _prepare(connection, settings, read_only=read_only)
@@ -75,6 +77,18 @@ def check_version(version: tuple[int, ...]) -> None:
     if version < OLDEST_VERSION:
         have, need = (".".join(map(str, v)) for v in (version, OLDEST_VERSION))
         raise StorageUnavailable(f"SQLite {have} is too old: JustChat needs {need} or newer")
+
+
+def _sync_log(settings: SqliteSettings) -> None:
+    # A killed predecessor may have written a commit to the log and not synced it: whoever reads it now takes it for
+    # durable. SQLite itself only syncs with the next commit. The log carries no locks that closing it could drop.
+    for path in (f"{settings.path}-wal", settings.path.parent):
+        with suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _prepare(connection: sqlite3.Connection, settings: SqliteSettings, *, read_only: bool) -> None:

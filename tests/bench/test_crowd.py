@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from bench.crowd import Load, Round, doubts_about_round, story_of
 from bench.orders import Collected, Generated
+from bench.usage import Cpu
 
 GOOD = {"receivers_cpu_share": 0.3, "generator_cpu_share": 0.1, "late_p99_ms": 3.0, "others_cores": 0.05}
 
@@ -37,6 +38,7 @@ def test_a_load_sends_at_least_one_message() -> None:
     assert Load(rate=100.0, seconds=4.0, body_bytes=20).messages == 400
 
 
+NOTHING = Cpu(0.0, 0.0)
 COLLECTED = Collected(
     receivers=8,
     least=40,
@@ -77,9 +79,10 @@ GENERATED = Generated(
 
 def test_the_figures_of_a_round_are_per_delivery_and_per_second_of_delivering() -> None:
     """Ten receivers, forty messages, two seconds, 4 ms of the server's CPU."""
-    figures = Round(COLLECTED, GENERATED, server_cpu_seconds=0.004, others_cores=0.0).figures()
+    figures = Round(COLLECTED, GENERATED, server=Cpu(0.001, 0.003), others_cores=0.0).figures()
     assert figures["deliveries"] == 400
     assert figures["cpu_us_per_delivery"] == pytest.approx(10.0)
+    assert figures["of_which_kernel_us"] == pytest.approx(7.5)
     assert figures["deliveries_per_second"] == pytest.approx(200.0)
     assert figures["bytes_per_delivery"] == pytest.approx(500.0)
 
@@ -99,16 +102,16 @@ def test_the_figures_of_a_round_are_per_delivery_and_per_second_of_delivering() 
 )
 def test_a_round_with_any_fault_is_not_gapless(collected: dict[str, int], generated: dict[str, int]) -> None:
     """One receiver is enough, of either process."""
-    assert Round(COLLECTED, GENERATED, 0.0, 0.0).gapless
-    faulty = Round(replace(COLLECTED, **collected), replace(GENERATED, **generated), 0.0, 0.0)
+    assert Round(COLLECTED, GENERATED, NOTHING, 0.0).gapless
+    faulty = Round(replace(COLLECTED, **collected), replace(GENERATED, **generated), NOTHING, 0.0)
     assert not faulty.gapless
-    assert story_of([Round(COLLECTED, GENERATED, 0.0, 0.0), faulty]) == faulty.story
+    assert story_of([Round(COLLECTED, GENERATED, NOTHING, 0.0), faulty]) == faulty.story
 
 
 def test_a_refused_post_is_a_load_not_carried_and_no_hole() -> None:
     """The server may say no; it may not forget."""
     refused = replace(GENERATED, acked=39, refused=1, refusal="room_overloaded", least=39, most=39)
-    found = Round(replace(COLLECTED, least=39, most=39), refused, 0.0, 0.0)
+    found = Round(replace(COLLECTED, least=39, most=39), refused, NOTHING, 0.0)
     assert found.gapless
     assert not found.carried
     assert "room_overloaded" in found.story
@@ -116,4 +119,4 @@ def test_a_refused_post_is_a_load_not_carried_and_no_hole() -> None:
 
 def test_lagging_frames_of_both_processes_are_counted() -> None:
     """A single one is too many for the sustained step."""
-    assert Round(replace(COLLECTED, lagging=2), replace(GENERATED, lagging=1), 0.0, 0.0).lagging == 3
+    assert Round(replace(COLLECTED, lagging=2), replace(GENERATED, lagging=1), NOTHING, 0.0).lagging == 3

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import msgspec
 import trio
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -47,6 +46,12 @@ class Peer:
         self._protocol = protocol
         self._writing = trio.Lock()
         self._put, self._texts = trio.open_memory_channel[str](1000)
+        self._reads = trio.Event()
+        self._reads.set()
+
+    def stop_reading(self) -> None:
+        """Take at most one more read's worth of bytes from the client, ever."""
+        self._reads = trio.Event()
 
     @property
     def bearer(self) -> str | None:
@@ -134,6 +139,7 @@ class Peer:
         """Read until the end."""
         try:
             while self._protocol.state is not State.CLOSED:
+                await self._reads.wait()
                 data = await self._stream.receive_some()
                 if not data:
                     break
@@ -246,8 +252,3 @@ async def open_server() -> AsyncIterator[ScriptedServer]:
         nursery.start_soon(trio.serve_listeners, server.serve, listeners)
         yield server
         nursery.cancel_scope.cancel()
-
-
-def rest_body(**fields: object) -> bytes:
-    """Encode a JSON answer."""
-    return msgspec.json.encode(fields)

@@ -226,3 +226,16 @@ async def test_commands_keep_below_the_rate_that_the_server_allows(opened: OpenC
                 senders.start_soon(client.send, "r", f"p{number}")
     # Two at once (one of the burst is kept in reserve), the other eight at 950 a second.
     assert times[-1] - times[0] >= 7 / 1000
+
+
+async def test_a_server_that_takes_nothing_is_left(opened: OpenClient, server: ScriptedServer) -> None:
+    """A write has a deadline; half a frame then lies in the connection, so it is given up, and all posts come again."""
+    settings = msgspec.structs.replace(QUICK, pending_max=1000, write_seconds=0.05)
+    async with connected(opened, server, settings=settings) as (client, peer), trio.open_nursery() as nursery:
+        peer.stop_reading()
+        for _ in range(900):
+            nursery.start_soon(client.send, "r", "x" * 15_000)
+        second = await server.greeted()
+        assert (await second.post()).data.body == "x" * 15_000
+        assert client.statistics().connections == 2
+        nursery.cancel_scope.cancel()

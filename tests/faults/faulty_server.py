@@ -18,7 +18,7 @@ import trio
 
 from justchat.app import Hooks, run
 from justchat.config.load import load_config
-from justchat.rooms.commands import Command, PostMessage
+from justchat.rooms.commands import Command, PostMessage, RemoveMember
 from justchat.rooms.draft import Draft
 from justchat.rooms.room_actor import FAULT_POINTS, RoomActor
 from tests.faults.switches import POISON, Switches
@@ -91,6 +91,8 @@ def faulty_room(switches: Switches) -> type[RoomActor]:
         async def _draft(self, commands: Sequence[Command]) -> Draft:
             if any(isinstance(command, PostMessage) and command.body.startswith(POISON) for command in commands):
                 raise Planted("poison")
+            if any(isinstance(command, RemoveMember) for command in commands):
+                switches.removes(self.room)
             return await super()._draft(commands)
 
         async def _append(self, draft: Draft) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -30,6 +30,10 @@ class Follower:
         """After this long without a frame the line is given up, as a client with a heartbeat does."""
         self.longest_gap_seconds = 0.0
         """The longest that a room was silent."""
+        self.receive_bytes = 0
+        """Bound on what the kernel takes in while this client does not read; 0 leaves it to the kernel."""
+        self.doze: Callable[[], float] = lambda: 0.0
+        """Asked before each read: seconds to look away first."""
         self._heard_at: dict[str, float] = {}
         self._subscribed = trio.Event()
 
@@ -62,6 +66,8 @@ class Follower:
         assert line is not None
         try:
             while True:
+                if seconds := self.doze():
+                    await trio.sleep(seconds)
                 with trio.move_on_after(self.silence_seconds) as silence:
                     self.take(await line.next())
                 if silence.cancelled_caught:
@@ -72,7 +78,9 @@ class Follower:
 
     async def _open(self) -> None:
         resume = {room: reading.resume() for room, reading in self.readings.items() if reading.epoch}
-        self.line = line = await Participant.greeted(self.port, self.token, resume=resume)
+        self.line = line = await Participant.greeted(
+            self.port, self.token, resume=resume, receive_bytes=self.receive_bytes
+        )
         self.connects += 1
         self.resumes += len(resume)
         for room, reading in self.readings.items():

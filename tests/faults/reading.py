@@ -40,6 +40,9 @@ class Reading:
         self.after_end: list[int] = []
         """What came after that: must stay empty."""
         self.refused: str | None = None
+        self.behind = False
+        """Whether it was told that it lags, and not yet that it has caught up."""
+        self.ended_behind = False
 
     def take(self, frame: Frame) -> None:
         """Look at one frame of this room."""
@@ -49,12 +52,15 @@ class Reading:
                 self._begin(frame["data"])
             case "lagging":
                 self.lagging += 1
+                self.behind = True
             case "caught_up":
                 self.caught_up += 1
+                self.behind = False
             case "reset":
                 self.resets += 1
             case "unsubscribed":
                 self.ended = (frame["data"]["reason"], frame["data"]["seq"])
+                self.ended_behind, self.behind = self.ended_behind or self.behind, False
             case "error":
                 self.refused = frame["data"]["code"]
             case _ if "actor" in frame:

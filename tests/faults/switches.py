@@ -32,6 +32,10 @@ class Switches:
         """Crash this room the next time it reaches this fault point."""
         self._write(f"{room}.once", point)
 
+    def crash_in_removal(self, room: str, point: str) -> None:
+        """Crash this room at this fault point of the next batch in which a member is removed."""
+        self._write(f"{room}.removal", point)
+
     def mend(self, room: str) -> None:
         """Let the room work again."""
         for kind in ("crash", "once"):
@@ -63,6 +67,13 @@ class Switches:
             return False
         self._path(f"{room}.once").unlink(missing_ok=True)
         return True
+
+    def removes(self, room: str) -> None:
+        """Note that the batch at hand removes a member."""
+        point = self._read(f"{room}.removal")
+        if point:
+            self._path(f"{room}.removal").unlink(missing_ok=True)
+            self.crash_once_at(room, point)
 
     def stalled(self, room: str) -> bool:
         """Tell whether the room's commits are held back."""

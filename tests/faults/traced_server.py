@@ -1,4 +1,4 @@
-"""`python -m tests.faults.traced_server serve --traced=MODULE --trace=FILE --flags`: another server module under strace.
+"""`python -m tests.faults.traced_server serve --traced=MODULE --trace=FILE --flags`: another server under strace.
 
 Strace runs as a grandchild, so that the process keeps its number: to kill it is to kill the server. The trace is whole
 as soon as its last line tells the end of that process.
@@ -17,7 +17,7 @@ _LONGEST_STRING = 1_048_576
 def strace(trace: str) -> list[str]:
     """Give the command that traces what follows it into this file: every thread, with paths and all of every string."""
     command = ["strace", "-D", "-f", "--seccomp-bpf", "-yy", "-ttt"]
-    return [*command, "-s", str(_LONGEST_STRING), "-e", f"trace={SYSCALLS}", "-e", "signal=none", "-o", trace]
+    return [*command, "-s", str(_LONGEST_STRING), "-e", f"trace={SYSCALLS}", "-o", trace]
 
 
 def main() -> None:

@@ -96,6 +96,7 @@ remove_guest     conflict     conflict     conflict     forbidden    forbidden  
 remove_self      conflict     conflict     conflict     conflict     conflict     unchanged    unchanged
 role_of_member   conflict     conflict     forbidden    forbidden    forbidden    not_a_member not_found
 delete_other     forbidden    forbidden    forbidden    forbidden    forbidden    not_a_member not_found
+delete_gone      forbidden    forbidden    forbidden    forbidden    forbidden    not_a_member not_found
 """
 
 

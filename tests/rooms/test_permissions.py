@@ -45,7 +45,7 @@ def test_the_table_is_complete() -> None:
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("role", Role)
 def test_a_role_has_exactly_these_rights(role: Role, kind: Kind, visibility: Visibility) -> None:
-    """Rights follow from the role; plain members of a channel do not post, and in a direct room all delete only their own."""
+    """Rights follow from the role; a channel's plain members do not post, and in a direct room nobody moderates."""
     expected = {permission for permission, cells in table(RIGHTS).items() if cells[role] == "yes"}
     if kind is Kind.CHANNEL and role is Role.MEMBER:
         expected -= {"messages.send"}

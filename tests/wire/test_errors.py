@@ -58,8 +58,9 @@ def test_titles_tell_the_codes_apart() -> None:
 
 
 def test_a_plain_refusal_says_nothing_that_it_has_not_got() -> None:
-    """Optional members are left out; an absent `type` means `about:blank`, as problem details have it."""
+    """Optional members are left out; `type` says that the title is all there is to read about this kind of problem."""
     assert json.loads(encode_problem(Refusal(ErrorCode.NOT_FOUND, "no such room"))) == {
+        "type": "about:blank",
         "title": "Not found",
         "status": 404,
         "detail": "no such room",
@@ -72,6 +73,7 @@ def test_a_full_refusal_says_everything() -> None:
     refusal = Refusal(ErrorCode.VALIDATION_FAILED, "too long", (FieldProblem("/body", "too_long", "4,000"),), 1.5)
     body = encode_problem(refusal, instance="/api/v1/rooms", request_id="q_1")
     assert json.loads(body) == {
+        "type": "about:blank",
         "title": "Some fields are not valid",
         "status": 422,
         "detail": "too long",

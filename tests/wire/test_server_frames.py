@@ -189,7 +189,7 @@ FRAMES: list[tuple[Callable[..., bytes], bytes, dict[str, object]]] = [
             "type": "error",
             "id": "1",
             "room": "r_1",
-            "data": {"title": "Not allowed", "status": 403, "detail": "no", "code": "forbidden"},
+            "data": {"type": "about:blank", "title": "Not allowed", "status": 403, "detail": "no", "code": "forbidden"},
         },
     ),
     (
@@ -198,6 +198,7 @@ FRAMES: list[tuple[Callable[..., bytes], bytes, dict[str, object]]] = [
         {
             "type": "error",
             "data": {
+                "type": "about:blank",
                 "title": "The server is restarting",
                 "status": 503,
                 "detail": "later",

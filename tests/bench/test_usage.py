@@ -1,0 +1,61 @@
+"""The kernel's accounts are read right."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from bench.meter import Meter
+from bench.usage import Cpu, cpu_of, machine_busy_seconds, resident_bytes
+
+pytestmark = pytest.mark.real_clock
+
+
+def burn(seconds: float) -> None:
+    """Use so much CPU."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+def test_cpu_is_that_of_the_process() -> None:
+    """As the process itself is told, to within the clock's ticks."""
+    before = cpu_of(os.getpid())
+    own = time.process_time()
+    burn(0.06)
+    used = cpu_of(os.getpid()).since(before)
+    assert used.total == pytest.approx(time.process_time() - own, abs=0.03)
+    assert used.user > 0
+
+
+def test_the_machine_is_at_least_as_busy_as_this_process() -> None:
+    """Everybody's CPU includes ours."""
+    before = machine_busy_seconds()
+    burn(0.06)
+    assert machine_busy_seconds() - before >= 0.03
+
+
+def test_the_parts_of_cpu_add_up() -> None:
+    """Differences are taken part by part."""
+    assert Cpu(3.0, 5.0).since(Cpu(1.0, 2.0)) == Cpu(2.0, 3.0)
+    assert Cpu(2.0, 3.0).total == 5.0
+
+
+def test_resident_memory_grows_by_what_is_touched() -> None:
+    """Ten megabytes, written to."""
+    before = resident_bytes(os.getpid())
+    held = b"x" * 10_000_000
+    assert resident_bytes(os.getpid()) - before > 9_000_000
+    assert len(held) == 10_000_000
+
+
+def test_a_meter_tells_the_servers_cpu_and_ours_from_that_of_others() -> None:
+    """This process is server and client here: what it burns is on both accounts and not on others'."""
+    meter = Meter(os.getpid())
+    burn(0.06)
+    metered = meter.read()
+    assert metered.server.total == pytest.approx(0.06, abs=0.03)
+    assert 0 < metered.own_cpu_share <= 1.05
+    assert metered.wall_seconds >= 0.06

@@ -1,0 +1,296 @@
+"""Members removed at random moments, under a stream of messages: nothing newer than their removal reaches them.
+
+They are removed while they read, while they lag behind, while they are away and resume, and while their room crashes in
+the very batch that removes them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from msgspec import Struct
+
+from tests.faults.api import Api, Person, api_of
+from tests.faults.follower import Follower
+from tests.faults.participant import Participant
+from tests.faults.reading import Reading
+from tests.faults.seeds import seed_of
+from tests.faults.sender import Sender
+from tests.faults.switches import Switches
+from tests.support.server import ServerProcess, running_server
+
+pytestmark = pytest.mark.real_clock
+
+HABITS = ("brisk", "drowsy", "restless")
+CRASH_POINTS = ("before_commit", "after_commit", "before_fan_out", "after_fan_out")
+CRASH_SHARE = 0.12
+REST_SAMPLE = 30
+
+
+class Size(Struct, frozen=True):
+    """Members times rooms is the number of races of a round."""
+
+    rounds: int
+    members: int
+    rooms: int
+    seconds: float
+    rate: float
+
+
+SHORT = Size(rounds=1, members=25, rooms=8, seconds=4.0, rate=30)
+FULL = Size(rounds=5, members=25, rooms=8, seconds=6.0, rate=40)
+
+
+class Race(Struct, frozen=True):
+    """One member who was removed from one room, with all that is known about it."""
+
+    habit: str
+    member: Person
+    reading: Reading
+    history: list[dict[str, Any]]
+
+    @property
+    def removal(self) -> dict[str, Any]:
+        """The event that removed the member."""
+        found = [e for e in self.history if e["type"] == "member.removed" and e["data"]["user"] == self.member.id]
+        assert len(found) == 1, f"removed {len(found)} times"
+        return found[0]
+
+    def committed_within_a_second(self) -> int:
+        """Count the messages that a leak could have shown."""
+        removal = self.removal
+        later = [e for e in self.history if e["seq"] > removal["seq"] and e["type"] == "message.created"]
+        return sum(_seconds(event["ts"]) - _seconds(removal["ts"]) < 1.0 for event in later)
+
+    def problems(self) -> list[str]:
+        """Say what is wrong."""
+        seq = self.removal["seq"]
+        seqs = [given.seq for given in self.reading.given]
+        found = []
+        if any(given > seq for given in seqs):
+            found.append(f"given {max(seqs)} after its removal at {seq}")
+        if self.reading.after_end:
+            found.append(f"given {self.reading.after_end} after unsubscribed")
+        if seqs != list(range(self.reading.first + 1, self.reading.last + 1)):
+            found.append("gaps or repeats before its removal")
+        if self.reading.ended is None or self.reading.ended[0] != "removed":
+            found.append(f"ended with {self.reading.ended} {self.reading.refused}")
+        elif self.reading.ended[1] != self.reading.last:
+            found.append(f"unsubscribed at {self.reading.ended[1]}, but was given up to {self.reading.last}")
+        if not self.away and self.reading.last != seq:
+            found.append(f"given up to {self.reading.last}, but removed at {seq}")
+        return [f"{self.habit}: {problem}" for problem in found]
+
+    @property
+    def away(self) -> bool:
+        """Whether the member was removed between two connections, and so heard of it on coming back."""
+        return self.habit == "restless" and self.reading.last < self.removal["seq"]
+
+
+def _seconds(timestamp: str) -> float:
+    hours, minutes, seconds = timestamp[11:-1].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+class Round:
+    """One set of members and rooms, a stream in each room, and a removal for each pair."""
+
+    def __init__(self, server: ServerProcess, api: Api, switches: Switches, size: Size, seed: int) -> None:
+        self.api = api
+        self.switches = switches
+        self.size = size
+        self.choice = random.Random(seed)
+        self.crashes = 0
+        people = api.people(1 + size.rooms + size.members)
+        self.owner, voices, self.members = people[0], people[1 : 1 + size.rooms], people[1 + size.rooms :]
+        self.rooms = [api.room(self.owner, voice, *self.members) for voice in voices]
+        self.senders = [
+            Sender(
+                server.port, voice.token, [room], tag=voice.username, choice=random.Random(f"{seed} {room}"),
+                rate=size.rate, padding=1000,
+            )
+            for voice, room in zip(voices, self.rooms, strict=True)
+        ]  # fmt: skip
+        self.followers = [self._follower(server.port, n, member, seed) for n, member in enumerate(self.members)]
+
+    def _follower(self, port: int, number: int, member: Person, seed: int) -> Follower:
+        choice = random.Random(f"{seed} {number}")
+        follower = Follower(port, member.token, self.rooms, choice=choice)
+        if HABITS[number % 3] == "drowsy":
+            follower.receive_bytes = 8192
+            follower.doze = lambda: choice.uniform(0.3, 1.2) if choice.random() < 0.003 else 0.0
+        return follower
+
+    async def run(self) -> list[Race]:
+        """Stream, remove everybody from everywhere, go on streaming for a while, and give the races."""
+        async with trio.open_nursery() as following:
+            async with trio.open_nursery() as starting:
+                for follower in self.followers:
+                    starting.start_soon(following.start, follower.run)
+            async with trio.open_nursery() as sending:
+                for sender in self.senders:
+                    sending.start_soon(sender.run)
+                following.start_soon(self._unrest)
+                await self._remove_everybody()
+                with trio.move_on_after(20):
+                    await self._all_ended()
+                # What leaks now would leak late.
+                await trio.sleep(0.5)
+                for sender in self.senders:
+                    sender.stop()
+            await trio.sleep(0.2)
+            following.cancel_scope.cancel()
+        histories = {room: self.api.history(self.owner, room) for room in self.rooms}
+        return [
+            Race(HABITS[number % 3], member, follower.readings[room], histories[room])
+            for number, (member, follower) in enumerate(zip(self.members, self.followers, strict=True))
+            for room in self.rooms
+        ]
+
+    async def _unrest(self) -> None:
+        """Have the restless leave without a word, and come back at once."""
+        restless = self.followers[2::3]
+        while True:
+            await trio.sleep(self.choice.expovariate(4 * len(restless)))
+            line = self.choice.choice(restless).line
+            if line is not None:
+                line.drop()
+
+    async def _remove_everybody(self) -> None:
+        pairs = [(member, room) for member in self.members for room in self.rooms]
+        self.choice.shuffle(pairs)
+        async with trio.open_nursery() as nursery:
+            for member, room in pairs:
+                await trio.sleep(self.choice.expovariate(len(pairs) / self.size.seconds))
+                nursery.start_soon(self._remove, member, room)
+
+    async def _remove(self, member: Person, room: str) -> None:
+        if self.choice.random() < CRASH_SHARE:
+            self.crashes += 1
+            self.switches.crash_in_removal(room, self.choice.choice(CRASH_POINTS))
+        for _ in range(10):
+            answer = await self.api.arequest(self.owner, "DELETE", f"/rooms/{room}/members/{member.id}")
+            if answer.status_code == 204:
+                return
+            assert answer.status_code >= 500, answer.text
+            await trio.sleep(0.2)
+        raise AssertionError(f"could not remove a member: {answer.text}")
+
+    async def _all_ended(self) -> None:
+        readings = [reading for follower in self.followers for reading in follower.readings.values()]
+        while any(reading.ended is None for reading in readings):  # noqa: ASYNC110 - other tasks of ours read
+            await trio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(600)])],
+)
+async def test_nothing_newer_than_their_removal_reaches_a_member(tmp_path: Path, size: Size) -> None:
+    """T14: 0 frames above the removal's seq, `unsubscribed` at the end, and no read afterwards is answered."""
+    seed = seed_of("revocation")
+    switches = Switches(tmp_path / "switches")
+    settings = {"restart_intensity": 1000, "outbox_items": 64, "switches": switches.folder}
+    seen: Counter[str] = Counter()
+    problems: list[str] = []
+    with running_server(tmp_path, module="tests.faults.faulty_server", profile="loadtest", **settings) as server:
+        with api_of(server) as api:
+            for number in range(size.rounds):
+                turn = Round(server, api, switches, size, seed + number)
+                races = await turn.run()
+                problems += [problem for race in races for problem in race.problems()]
+                seen += _vacuity(races)
+                seen["crash_orders"] += turn.crashes
+                seen["crashes"] += sum(api.room_health(room)["restarts"] for room in turn.rooms)
+                await _nobody_reads_on(server, api, races)
+    print(f"  {dict(seen)}")
+    assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems[:20])
+    assert seen["races"] == size.rounds * size.members * size.rooms
+    assert seen["races_with_later_messages"] > seen["races"] * 0.9
+    assert min(seen["ended_behind"], seen["removed_while_away"], seen["crashes"]) > 0
+
+
+def _vacuity(races: list[Race]) -> Counter[str]:
+    return Counter(
+        races=len(races),
+        races_with_later_messages=sum(race.committed_within_a_second() > 0 for race in races),
+        messages_that_could_leak=sum(race.committed_within_a_second() for race in races),
+        ended_behind=sum(race.reading.ended_behind for race in races),
+        removed_while_away=sum(race.away for race in races),
+    )
+
+
+async def _nobody_reads_on(server: ServerProcess, api: Api, races: list[Race]) -> None:
+    """Try every way to read a room that one is not in any more."""
+    tokens = {race.member.id: race.member.token for race in races}
+    lines = {user: await Participant.greeted(server.port, token) for user, token in tokens.items()}
+    for race in races:
+        line, room = lines[race.member.id], race.reading.room
+        for kind, data in (("fetch", {"after": 0}), ("subscribe", {}), ("subscribe", {"after": race.reading.last})):
+            answer = await line.ask(kind, room=room, data=data)
+            assert (answer["type"], answer["data"]["code"]) == ("error", "not_a_member"), answer
+    for race in races[:: max(1, len(races) // REST_SAMPLE)]:
+        message = next(event["data"]["id"] for event in race.history if event["type"] == "message.created")
+        room = f"/rooms/{race.reading.room}"
+        for path in (room, f"{room}/events?after=0", f"{room}/messages", f"{room}/members", f"/messages/{message}"):
+            response = await api.arequest(race.member, "GET", path)
+            assert (response.status_code, response.json()["code"]) == (404, "not_found"), (path, response.text)
+    for line in lines.values():
+        line.drop()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, Api, Switches]]:
+    """A faulty server for the races of one member each."""
+    folder = tmp_path_factory.mktemp("server")
+    switches = Switches(folder / "switches")
+    settings = {"module": "tests.faults.faulty_server", "profile": "loadtest", "switches": switches.folder}
+    with running_server(folder, **settings) as server, api_of(server) as api:  # type: ignore[arg-type]
+        yield server, api, switches
+
+
+async def _until_received(api: Api, room: str, count: int) -> None:
+    with trio.fail_after(10):
+        while (await trio.to_thread.run_sync(api.room_health, room))["received"] < count:
+            await trio.sleep(0.01)
+
+
+@pytest.mark.parametrize("visibility", ["private", "public"])
+@pytest.mark.parametrize("added_again", [False, True])
+@pytest.mark.parametrize("point", CRASH_POINTS)
+async def test_a_crash_in_the_batch_that_removes_a_member_ends_the_subscription_at_the_same_point(
+    shared: tuple[ServerProcess, Api, Switches], visibility: str, point: str, added_again: bool
+) -> None:
+    """Whoever may look at the room again at once, as a visitor or added again, was removed at a point all the same."""
+    server, api, switches = shared
+    owner, bob = api.people(2)
+    room = api.room(owner, bob, visibility=visibility)
+    line = await Participant.greeted(server.port, bob.token)
+    head = (await line.subscribe(room, history=0))["data"]["head_seq"]
+    member = f"/rooms/{room}/members/{bob.id}"
+    switches.stall(room)
+    # The first keeps the room busy, so that the others are one batch.
+    asked = [("POST", f"/rooms/{room}/messages", {"client_msg_id": "before", "body": "before"}), ("DELETE", member)]
+    if added_again:
+        asked.append(("PUT", member))
+    async with trio.open_nursery() as nursery:
+        for number, request in enumerate(asked, start=api.room_health(room)["received"] + 1):
+            nursery.start_soon(api.acall, owner, *request)
+            await _until_received(api, room, number)
+        switches.crash_in_removal(room, point)
+        switches.release(room)
+    await api.acall(owner, "POST", f"/rooms/{room}/messages", {"client_msg_id": "after", "body": "after"})
+    reading = Reading(room)
+    reading.epoch, reading.first, reading.last = "known", head, head
+    while reading.ended is None:
+        reading.take(await line.until("message.created", "member.removed", "member.added", "unsubscribed"))
+    removal = next(event["seq"] for event in api.history(owner, room) if event["type"] == "member.removed")
+    assert (reading.ended, reading.last, reading.after_end) == (("removed", removal), removal, [])
+    assert api.room_health(room)["restarts"] == 1
+    line.drop()
