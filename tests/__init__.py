@@ -2,8 +2,8 @@
 
 Property tests run on two Hypothesis profiles. `repeatable`, the one in force unless another is asked for, draws the
 same examples every time and knows no deadline, so that a busy machine fails nobody. `search` is for a long look with
-fresh examples: `python -m pytest -p tests --hypothesis-profile=search tests/wire tests/rooms` (`-p tests` loads this file
-early enough for the option to know the name).
+fresh examples: `python -m pytest -p tests --hypothesis-profile=search tests/wire tests/rooms` (`-p tests` loads this
+file early enough for the option to know the name).
 """
 
 from __future__ import annotations

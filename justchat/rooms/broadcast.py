@@ -7,28 +7,33 @@ covers gets the rest from it in one step. It is bounded in frames and in bytes a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from justchat.door.frames import text_frame
+from justchat.rooms.permissions import Visibility
 from justchat.rooms.subscription import Cut, Segment
-from justchat.wire.events import Event, MemberLeft, MemberRemoved, RoomDeleted
+from justchat.wire.events import Event, MemberLeft, MemberRemoved, RoomChanges, RoomDeleted, RoomUpdated
 from storage.records import Entry
 
 
-def segments(entries: Sequence[Entry], events: Sequence[Event]) -> list[Segment]:
-    """Split a batch after each event that ends somebody's subscription, so that nothing later reaches them."""
+def segments(entries: Sequence[Entry], events: Sequence[Event], *, members: Iterable[str] = ()) -> list[Segment]:
+    """Split a batch after each event that ends somebody's subscription, so that nothing later reaches them.
+
+    `members` are those of the room after the batch.
+    """
     found: list[Segment] = []
     frames: list[bytes] = []
     for entry, event in zip(entries, events, strict=True):
         frames.append(text_frame(entry.body))
-        cut = _cut_of(event)
+        cut = cut_of(event, members)
         if cut is not None or entry is entries[-1]:
             found.append(Segment(b"".join(frames), len(frames), entry.seq, cut))
             frames = []
     return found
 
 
-def _cut_of(event: Event) -> Cut | None:
+def cut_of(event: Event, members: Iterable[str]) -> Cut | None:
+    """Say whose subscriptions end with this event; `members` are those whom the end of visits does not concern."""
     match event:
         case MemberRemoved(user=user):
             return Cut(user, "removed")
@@ -36,6 +41,8 @@ def _cut_of(event: Event) -> Cut | None:
             return Cut(user, "left")
         case RoomDeleted():
             return Cut(None, "deleted")
+        case RoomUpdated(new=RoomChanges(visibility=Visibility.PRIVATE)):
+            return Cut(None, "removed", frozenset(members))
         case _:
             return None
 

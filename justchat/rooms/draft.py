@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from justchat.rooms.commands import Accepted, Answer, Command, PostMessage
 from justchat.rooms.decide import Context, Decision, Repeat, Unchanged, decide
+from justchat.rooms.permissions import Permission
 from justchat.rooms.project import project, project_room
 from justchat.rooms.state import RoomState, Stamp, evolve, remember
 from justchat.wire.errors import Refusal
@@ -46,7 +47,7 @@ def draft_batch(
     for command in commands:
         decision = decide(state, command, Context(room, now, new_id("m")))
         if isinstance(decision, Refusal | Unchanged | Repeat):
-            answers.append(_answer(state, decision))
+            answers.append(_answer(state, decision, actor=command.actor))
             continue
         seq = 1 if state is None else state.head_seq + 1
         stamp = Stamp(room, seq, now, command.actor)
@@ -70,14 +71,16 @@ def sent_of(entry: Entry) -> Sent:
     return Sent(entry.sender, entry.client_msg_id, entry.seq, entry.msg_no, entry.message_id, entry.digest)
 
 
-def _answer(state: RoomState | None, decision: Decision) -> Answer:
+def _answer(state: RoomState | None, decision: Decision, *, actor: str) -> Answer:
     match decision:
         case Repeat(sent=sent):
             return Accepted(sent.seq, changed=False, duplicate=True, msg_no=sent.msg_no, message_id=sent.message_id)
         case Refusal():
             return decision
         case _:
-            return Accepted(0 if state is None else state.head_seq, changed=False)
+            # The head is told to those who may know of the room; a stranger who leaves learns nothing.
+            visible = state is not None and Permission.ROOM_VIEW in state.allowed(actor)
+            return Accepted(state.head_seq if state is not None and visible else 0, changed=False)
 
 
 def _entry(event: Event, stamp: Stamp, command: Command) -> Entry:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from actors import Envelope, Inbox, Timings
 from justchat.door.frames import text_frame
-from justchat.rooms.broadcast import Ring, segments
+from justchat.rooms.broadcast import Ring, cut_of, segments
 from justchat.rooms.commands import (
     NO_SUCH_ROOM,
     Accepted,
@@ -27,7 +27,7 @@ from justchat.rooms.commands import (
 from justchat.rooms.draft import Draft, draft_batch
 from justchat.rooms.permissions import Permission
 from justchat.rooms.queries import Access, Attach, Attached, GoLive, Look, OutOfReach, RoomMessage, View, view_of
-from justchat.rooms.reload import end_lost_subscriptions, load_messages, load_state
+from justchat.rooms.reload import load_messages, load_state, missed_events
 from justchat.rooms.state import RoomState, remember, settled
 from justchat.rooms.subscription import Subscribers
 from justchat.wire import server_frames
@@ -89,6 +89,7 @@ class RoomActor:
         self.limits = limits
         self.passivate = passivate
         self.state: RoomState | None = None
+        self.loaded = False
         self.ring = Ring(head=0, max_entries=0, max_bytes=0)
         self.commits = Timings(64)
         self.batch_size = 0
@@ -107,10 +108,19 @@ class RoomActor:
         self._reach("loading")
         with trio.fail_after(self.limits.load_seconds):
             self.state = await load_state(self.ports.journal, self.room)
-            await end_lost_subscriptions(self.ports.journal, self.state, self.subscribers)
-        head = 0 if self.state is None else self.state.head_seq
+            head = 0 if self.state is None else self.state.head_seq
+            # Nobody listens to a room that has just woken up: only an incarnation after another may have to catch up.
+            after = self.subscribers.head if self.loaded else head
+            missed = [] if self.state is None else await missed_events(self.ports.journal, self.state, after=after)
+        # No await from here to the end: fan-out goes on where the crash broke it off.
         self.ring = Ring(head=head, max_entries=self.limits.ring_entries, max_bytes=self.limits.ring_bytes)
+        for seq, event in missed:
+            cut = cut_of(event, () if self.state is None else self.state.members)
+            if cut is not None:
+                self.subscribers.cut(cut, seq=seq)
+            self._tell_joined(event, seq)
         self.subscribers.head = head
+        self.loaded = True
         for subscription in list(self.subscribers.live):
             if subscription.seq < head:
                 self.subscribers.pull(subscription)
@@ -124,7 +134,8 @@ class RoomActor:
             await self._serve_commands(commands, began)
         for envelope in batch:
             if not isinstance(envelope.message, Command) and envelope.reply is not None:
-                envelope.reply.set(self._look(envelope.message))
+                # A connection that has left must not be put into the table: nobody would ever take it out.
+                envelope.reply.set(None if envelope.reply.abandoned else self._look(envelope.message))
 
     async def _serve_commands(self, envelopes: list[Envelope[RoomMessage]], began: float) -> None:
         commands = [envelope.message for envelope in envelopes if isinstance(envelope.message, Command)]
@@ -187,7 +198,8 @@ class RoomActor:
         self._reach("before_fan_out")
         for entry in draft.entries:
             self.ring.add(entry)
-        for segment in segments(draft.entries, draft.events):
+        members = () if draft.state is None else draft.state.members
+        for segment in segments(draft.entries, draft.events, members=members):
             await self.subscribers.deliver(segment)
         for entry, event in zip(draft.entries, draft.events, strict=True):
             self._tell_joined(event, entry.seq)

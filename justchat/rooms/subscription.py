@@ -55,10 +55,11 @@ class Subscription:
 
 
 class Cut(Struct, frozen=True):
-    """Whose subscriptions end after a segment; `user` None means everybody's."""
+    """Whose subscriptions end after a segment; `user` None means everybody's but those of the `spared`."""
 
     user: str | None
     reason: str
+    spared: frozenset[str] = frozenset()
 
 
 class Segment(Struct, frozen=True):
@@ -71,7 +72,7 @@ class Segment(Struct, frozen=True):
 
 
 class Subscribers:
-    """The table. `head` is the last seq given to fan-out."""
+    """The table. `head` is the last seq whose fan-out is complete, cuts included."""
 
     def __init__(self) -> None:
         self.live: dict[Subscription, None] = {}
@@ -108,7 +109,6 @@ class Subscribers:
 
     async def deliver(self, segment: Segment) -> None:
         """Offer a segment to everybody who is live, then make its cut. Waits for nobody."""
-        self.head = segment.last_seq
         for index, subscription in enumerate(list(self.live), start=1):
             # One may have been detached while we let others run between two slices.
             if subscription.live:
@@ -122,18 +122,16 @@ class Subscribers:
         # No await from here to the next segment: the cut lies between the two.
         if segment.cut is not None:
             self.cut(segment.cut, seq=segment.last_seq)
+        self.head = segment.last_seq
 
     def cut(self, cut: Cut, *, seq: int) -> None:
         """End subscriptions at `seq`."""
         for subscription in self:
-            if cut.user is None or subscription.user == cut.user:
+            if cut.user in {None, subscription.user} and subscription.user not in cut.spared:
                 self.end(subscription, reason=cut.reason, seq=seq)
 
     def end(self, subscription: Subscription, *, reason: str, seq: int) -> None:
-        """End one subscription at `seq`."""
-        behind = subscription in self.pulling
+        """End one subscription at `seq`; one that has not got so far is served from the journal up to there."""
         self.detach(subscription)
         subscription.until, subscription.reason = seq, reason
-        if not behind:
-            subscription.seq = seq
         subscription.sink.cut(subscription, reason=reason, seq=seq)

@@ -198,7 +198,7 @@ def decode_event(body: bytes) -> Event:
         return _data_decoders[frame.type].decode(frame.data)
     except msgspec.ValidationError:
         raise
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
         raise msgspec.ValidationError(f"not an event: {error}") from error
 
 

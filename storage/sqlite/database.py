@@ -33,6 +33,10 @@ class Database:
         """Run one transaction in the writer thread. Raises as `Session.write`."""
         return await self._writer.call(lambda session: session.write(work))
 
+    async def settle(self) -> None:
+        """Wait for the transactions whose callers have left in the middle: what is read next shows their outcome."""
+        await self._writer.settle()
+
     async def prepare(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run something in the writer thread that makes its own transactions, before anyone else uses the database."""
         return await self._writer.call(lambda session: session.prepare(work))

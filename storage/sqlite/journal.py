@@ -38,7 +38,11 @@ class SqliteJournal:
         await self._database.write(write)
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Return row, members and head of one room, read in one transaction."""
+        """Return row, members and head of one room, read in one transaction.
+
+        An append that was cancelled or ran into its deadline may still be under way; it is waited for.
+        """
+        await self._database.settle()
 
         def read(connection: sqlite3.Connection) -> RoomSnapshot | None:
             row = connection.execute(sql.ROOM, (room,)).fetchone()
@@ -64,7 +68,8 @@ class SqliteJournal:
         return [entry_of(row) for row in reversed(rows)]
 
     async def find_sent(self, room: str, keys: Sequence[tuple[str, str]]) -> list[Sent]:
-        """Return what is remembered of the posts under these (sender, client_msg_id) keys."""
+        """Return what is remembered of the posts under these keys, those of an append still under way included."""
+        await self._database.settle()
 
         def read(connection: sqlite3.Connection) -> list[Sent]:
             found = (connection.execute(sql.SENT, (room, *key)).fetchone() for key in dict.fromkeys(keys))

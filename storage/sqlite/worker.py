@@ -35,10 +35,6 @@ class _Job(Generic[T]):
         self.value: T | None = None
         self.error: BaseException | None = None
 
-    def leave(self, _: object) -> trio.lowlevel.Abort:
-        self.task = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
 
 class WorkerThreads:
     """Threads over one queue, in the order of the calls when there is one thread."""
@@ -50,6 +46,7 @@ class WorkerThreads:
         self._places = trio.Semaphore(waiting)
         self._token = trio.lowlevel.current_trio_token()
         self._running = len(sessions)
+        self._left_behind = 0  # calls that are with a thread while nobody waits for them any more
         self._closed = False
         self._ended = trio.Event()
         for number, session in enumerate(sessions):
@@ -71,7 +68,13 @@ class WorkerThreads:
             raise StorageUnavailable("the database is closed")
         job = _Job(work, trio.lowlevel.current_task())
         self._queue.put(cast("_Job[object]", job))
-        await trio.lowlevel.wait_task_rescheduled(job.leave)
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            job.task = None
+            self._left_behind += 1
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
         error, job.error = job.error, None
         if error is None:
             return cast("T", job.value)
@@ -79,6 +82,11 @@ class WorkerThreads:
             raise error
         finally:
             del error  # the traceback holds this frame: do not make it a cycle
+
+    async def settle(self) -> None:
+        """Wait until work that its callers have left behind is over, where there is one thread; else return at once."""
+        if self._left_behind:
+            await self.call(lambda _: None)  # it comes after them
 
     async def aclose(self, *, seconds: float) -> None:
         """Refuse new calls, finish those begun or waiting, and close the sessions; give up after `seconds`."""
@@ -116,6 +124,8 @@ class WorkerThreads:
         task, job.task = job.task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
+        else:
+            self._left_behind -= 1
 
     def _end(self) -> None:
         self._running -= 1

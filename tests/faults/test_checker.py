@@ -227,9 +227,9 @@ def test_what_a_run_is_worth_is_counted() -> None:
 @pytest.mark.parametrize(("posted_at", "landed"), [(1.0, 1), (3.0, 0)])
 def test_a_kill_lands_only_on_what_was_posted_before_it(posted_at: float, landed: int) -> None:
     """The post must have been in flight at the kill, on a connection that the kill broke."""
-    records = [Posted(posted_at, 1, "f", "r1", "x", "x"), Closed(2.5, 1)]
-    assert check([ClientLog("ann", [*records])], [], kills=[2.0]).kills_in_flight == landed
-    assert check([ClientLog("ann", [*records])], [], kills=[2.6]).kills_in_flight == 0
+    log = ClientLog("ann", [Posted(posted_at, 1, "f", "r1", "x", "x"), Closed(2.5, 1)])
+    assert check([log], [], kills=[2.0]).kills_in_flight == landed
+    assert check([log], [], kills=[2.6]).kills_in_flight == 0
 
 
 def test_a_gap_that_the_server_signalled_is_no_gap() -> None:

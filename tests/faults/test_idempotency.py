@@ -20,6 +20,7 @@ from tests.faults.checker import MISMATCH, Answered, Report
 from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather
 from tests.faults.rest_poster import RestPoster
 from tests.faults.seeds import seed_of
+from tests.faults.speaker import Speaker
 from tests.support.server import ServerProcess, running_server
 
 pytestmark = pytest.mark.real_clock
@@ -54,7 +55,7 @@ class Sending:
         self.used: list[str] = []
 
     def send(self, client_msg_id: str, body: str) -> Awaitable[Answered]:
-        way = self.choice.choice([*self.crowd.speakers, self.rest])
+        way: Speaker | RestPoster = self.choice.choice([*self.crowd.speakers, self.rest])
         return asyncio.ensure_future(way.post(self.room, body, client_msg_id=client_msg_id))
 
     async def copies(self) -> Copies:

@@ -124,7 +124,6 @@ def test_a_batch_that_changes_nothing_has_no_entries(state: RoomState | None) ->
     assert draft(state).answers == ()
 
 
-@pytest.mark.xfail(reason="the answer to a stranger who leaves holds the room's head", strict=True)
 @pytest.mark.parametrize("state", [room(), room(deleted_at=NOW)], ids=["private", "deleted"])
 @pytest.mark.parametrize("leave", [LeaveRoom(NOBODY), RemoveMember(NOBODY, NOBODY)], ids=["leave", "remove"])
 def test_a_stranger_who_leaves_does_not_hear_whether_there_is_a_room(state: RoomState, leave: Command) -> None:

@@ -20,5 +20,5 @@ def connect_without_sync(settings: SqliteSettings, *, read_only: bool) -> sqlite
 
 
 if __name__ == "__main__":
-    database.connect = connect_without_sync
+    database.connect = connect_without_sync  # type: ignore[attr-defined]  # where the product looks it up
     sys.exit(serve(RoomActor))

@@ -92,6 +92,30 @@ async def test_a_cancelled_caller_leaves_at_once_and_its_work_goes_on(worker: Wo
     assert await worker.call(lambda _: held.ended)
 
 
+async def test_settling_waits_for_the_work_that_was_left_behind(worker: WorkerThreads) -> None:
+    """Who wants to know how an abandoned transaction ended can wait for its end; when there is none it waits for
+    nothing.
+    """
+    held, settled = Held(), trio.Event()
+
+    async def settle() -> None:
+        await worker.settle()
+        settled.set()
+
+    await worker.settle()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.call, held)
+        await begun(held)
+        nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(settle)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not settled.is_set()
+        held.release.set()
+    assert held.ended
+    assert worker._left_behind == 0
+
+
 async def test_work_whose_caller_left_before_it_was_begun_is_dropped(worker: WorkerThreads) -> None:
     """What nobody waits for and nothing has begun is not done: the disk has enough to do."""
     held, ran = Held(), threading.Event()
