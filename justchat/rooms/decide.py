@@ -87,6 +87,8 @@ def decide(state: RoomState | None, command: Command, context: Context) -> Decis
         return _leave(state, command.actor)
     if state is None:
         return NO_SUCH_ROOM
+    if isinstance(command, PostMessage) and (command.actor, command.client_msg_id) in state.sent:
+        return _repeat(state.sent[command.actor, command.client_msg_id], command)
     if state.deleted_at is not None and isinstance(command, DeleteRoom) and state.role_of(command.actor) is Role.OWNER:
         return Unchanged()
     if Permission.ROOM_VIEW not in state.allowed(command.actor):
@@ -237,11 +239,12 @@ def _set_role(state: RoomState, command: SetRole) -> Decision:
     return MemberRoleChanged(command.user, target, command.role)
 
 
+def _repeat(sent: Sent, command: PostMessage) -> Decision:
+    """Report what happened when this was sent first. It does nothing new, so no right is asked for."""
+    return Repeat(sent) if sent.digest == command.digest else _MISMATCH
+
+
 def _post(state: RoomState, command: PostMessage, context: Context) -> Decision:
-    sent = state.sent.get((command.actor, command.client_msg_id))
-    if sent is not None:
-        # Before the permission check: a repeat reports what happened, it does nothing new.
-        return Repeat(sent) if sent.digest == command.digest else _MISMATCH
     refusal = _may(state, command.actor, Permission.MESSAGES_SEND)
     if refusal:
         return refusal

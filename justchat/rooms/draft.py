@@ -79,7 +79,7 @@ def _answer(state: RoomState | None, decision: Decision, *, actor: str) -> Answe
             return decision
         case _:
             # The head is told to those who may know of the room; a stranger who leaves learns nothing.
-            visible = state is not None and Permission.ROOM_VIEW in state.allowed(actor)
+            visible = state is not None and (actor in state.members or Permission.ROOM_VIEW in state.allowed(actor))
             return Accepted(state.head_seq if state is not None and visible else 0, changed=False)
 
 

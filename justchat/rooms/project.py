@@ -31,8 +31,7 @@ def project(state: RoomState, event: Event) -> tuple[Change, ...]:
         case MessageCreated(message=message):
             return (_put_message(message),)
         case MessageDeleted(id=message_id):
-            message_now = state.loaded.get(message_id)
-            return () if message_now is None else (_put_message(message_now),)
+            return (_put_message(state.loaded[message_id]),)
         case RoomCreated(members=members):
             return tuple(PutMember(state.members[member.user]) for member in members)
         case MemberJoined(user=user) | MemberAdded(user=user) | MemberRoleChanged(user=user):

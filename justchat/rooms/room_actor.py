@@ -114,6 +114,10 @@ class RoomActor:
             missed = [] if self.state is None else await missed_events(self.ports.journal, self.state, after=after)
         # No await from here to the end: fan-out goes on where the crash broke it off.
         self.ring = Ring(head=head, max_entries=self.limits.ring_entries, max_bytes=self.limits.ring_bytes)
+        for subscription in list(self.subscribers.live):
+            if subscription.seq < head:
+                self.subscribers.pull(subscription)
+                subscription.sink.fell_behind(subscription, head=head, announce=False)
         for seq, event in missed:
             cut = cut_of(event, () if self.state is None else self.state.members)
             if cut is not None:
@@ -121,10 +125,6 @@ class RoomActor:
             self._tell_joined(event, seq)
         self.subscribers.head = head
         self.loaded = True
-        for subscription in list(self.subscribers.live):
-            if subscription.seq < head:
-                self.subscribers.pull(subscription)
-                subscription.sink.fell_behind(subscription, head=head, announce=False)
 
     async def _turn(self, batch: list[Envelope[RoomMessage]]) -> None:
         """Serve one batch: the commands first, as one commit, then what looks at their outcome."""
@@ -151,6 +151,8 @@ class RoomActor:
         """Decide the commands and make what they change durable. The state moves only after the commit."""
         for _ in range(2):
             draft = await self._draft(commands)
+            if await self._recall(_refused_posts(commands, draft.answers)):
+                draft = await self._draft(commands)
             if not draft.entries:
                 return draft
             self._reach("before_commit")
@@ -159,7 +161,7 @@ class RoomActor:
             except Conflict as conflict:
                 if conflict.kind != "client_msg_id":
                     raise
-                await self._recall(commands)
+                await self._recall([command for command in commands if isinstance(command, PostMessage)])
                 continue
             except OutcomeUnknown:
                 raise
@@ -181,17 +183,19 @@ class RoomActor:
             state = await load_messages(self.ports.journal, state, sorted(referred))
         return draft_batch(state, commands, room=self.room, now=self.ports.now_ms(), new_id=self.ports.new_id)
 
-    async def _recall(self, commands: Sequence[Command]) -> None:
-        """Remember old posts that this batch repeats, which only the store's unique index knew of."""
-        keys = {(post.actor, post.client_msg_id) for post in commands if isinstance(post, PostMessage)}
-        found = await self.ports.journal.find_sent(self.room, sorted(keys))
-        if self.state is not None:
-            self.state = remember(self.state, found)
+    async def _recall(self, posts: Sequence[PostMessage]) -> bool:
+        """Remember old posts that these repeat, which only the store knew of; tell whether there were any."""
+        if self.state is None or not posts:
+            return False
+        keys = {(post.actor, post.client_msg_id) for post in posts}.difference(self.state.sent)
+        found = await self.ports.journal.find_sent(self.room, sorted(keys)) if keys else []
+        self.state = remember(self.state, found)
+        return bool(found)
 
     def _refused(self, draft: Draft) -> Draft:
-        answers = tuple(
-            _NOT_WRITTEN if isinstance(answer, Accepted) and answer.changed else answer for answer in draft.answers
-        )
+        """Take back a draft that was not written: whatever was decided on top of its first entry never held."""
+        first = next(index for index, answer in enumerate(draft.answers) if _is_change(answer))
+        answers = (*draft.answers[:first], *[_NOT_WRITTEN] * (len(draft.answers) - first))
         return Draft(self.state, (), (), (), answers)
 
     async def _fan_out(self, draft: Draft) -> None:
@@ -311,3 +315,16 @@ class RoomActor:
     def _reach(self, point: str) -> None:
         if self.ports.fault is not None:
             self.ports.fault(point, self.room)
+
+
+def _is_change(answer: Answer) -> bool:
+    return isinstance(answer, Accepted) and answer.changed
+
+
+def _refused_posts(commands: Sequence[Command], answers: Sequence[Answer]) -> list[PostMessage]:
+    """Name the posts that were refused: each may be the repeat of one that was accepted when its sender still might."""
+    return [
+        command
+        for command, answer in zip(commands, answers, strict=True)
+        if isinstance(command, PostMessage) and isinstance(answer, Refusal)
+    ]

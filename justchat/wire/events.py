@@ -15,7 +15,7 @@ from msgspec import Struct
 from justchat.wire.times import rfc3339
 
 
-class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class RoomSettings(Struct, frozen=True):
     """A room's settings that members may see."""
 
     slow_mode_seconds: int = 0

@@ -44,6 +44,11 @@ class SubscribeData(Struct, frozen=True, forbid_unknown_fields=True):
     epoch: Annotated[str, Meta(max_length=64)] | None = None
     history: Annotated[int, Meta(ge=0, le=100)] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse two wishes at once, of which one would have to be ignored."""
+        if self.after is not None and self.history is not None:
+            raise ValueError("give after or history, not both")
+
 
 class SendData(Struct, frozen=True, forbid_unknown_fields=True):
     """A post. `client_msg_id` makes its repeat harmless."""
@@ -65,6 +70,11 @@ class FetchData(Struct, frozen=True, forbid_unknown_fields=True):
     before: Seq | None = None
     after: Seq | None = None
     limit: PageLimit = 50
+
+    def __post_init__(self) -> None:
+        """Refuse two directions at once."""
+        if self.before is not None and self.after is not None:
+            raise ValueError("give before or after, not both")
 
 
 class Hello(Struct, frozen=True, forbid_unknown_fields=True, tag="hello"):

@@ -9,8 +9,3 @@ def rfc3339(milliseconds: int) -> str:
     """Render milliseconds since the Unix epoch, as in `2026-01-31T09:30:00.123Z`."""
     whole, fraction = divmod(milliseconds, 1000)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:03d}Z"
-
-
-def from_rfc3339(text: str) -> int:
-    """Read back what `rfc3339` wrote. Raises ValueError."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -146,7 +146,8 @@ class Peer:
                 self._protocol.receive_data(data)
                 self._pass_on()
                 await self._flush()
-                if self._protocol.close_expected():
+                if self._protocol.close_rcvd is not None:
+                    # Not already when we began to close: our close frame may still have to be written.
                     break
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass

@@ -39,7 +39,7 @@ async def test_silence_breaks_a_read_that_was_under_way_before_the_watch_began(a
     async with trio.open_nursery() as nursery:
 
         async def read() -> None:
-            with pytest.raises(trio.BrokenResourceError, match=r"nothing came for 35\.0 s"):
+            with trio.fail_after(1000), pytest.raises(trio.BrokenResourceError, match=r"nothing came for 35\.0 s"):
                 await stream.receive_some()
 
         nursery.start_soon(read)

@@ -6,7 +6,7 @@ One client for all, without certificates to load, because a fault test needs peo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +61,7 @@ class Api:
         prefix = "" if path.startswith("/health") else "/api/v1"
         headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
         url = f"{self._server.url}{prefix}{path}"
-        return self._http.request(method, url, headers=headers, **({} if body is None else {"json": body}))
+        return self._http.request(method, url, headers=headers, json=body)
 
     def call(self, person: Person | None, method: str, path: str, body: object = None) -> Any:
         """Call, expect success and give the decoded answer."""
@@ -96,6 +96,17 @@ class Api:
         """Read how a room's actor does."""
         health: dict[str, Any] = self.call(None, "GET", f"/health/rooms/{room}")
         return health
+
+    async def until_room(self, room: str, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until a room's health is as wanted, and give it; fails after 15 s."""
+        with trio.fail_after(15):
+            while not there(health := await trio.to_thread.run_sync(self.room_health, room)):  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        return health
+
+    async def until_received(self, room: str, count: int) -> None:
+        """Wait until this many messages have gone into a room's inbox since it woke up."""
+        await self.until_room(room, lambda health: health["received"] >= count)
 
     def actors(self) -> dict[str, Any]:
         """Read the supervision tree."""

@@ -65,7 +65,8 @@ class Conversation:
     @property
     def closes(self) -> Counter[int]:
         """Close codes that anybody got."""
-        return sum((who.closes for who in (*self.senders, *self.followers)), start=Counter[int]())
+        codes = [sender.closes for sender in self.senders] + [follower.closes for follower in self.followers]
+        return sum(codes, start=Counter[int]())
 
     @property
     def answers(self) -> Counter[str]:

@@ -51,6 +51,8 @@ class Crowd:
     def __init__(self, server: ServerProcess, cast: Cast, *, seed: int) -> None:
         self.cast = cast
         self.kills: list[float] = []
+        self.landed = 0
+        """How many of the kills cut off an answer that somebody waited for."""
         self.server = server
         self._choice = random.Random(seed)
         self._changed = asyncio.Event()
@@ -105,12 +107,13 @@ class Crowd:
         return answered
 
     async def kill(self) -> None:
-        """End the server as a power cut would, at a random moment while somebody waits for an answer."""
+        """End the server as a power cut would, a random moment from now."""
         await asyncio.sleep(self._choice.random() * _MOMENT_SECONDS)
-        await self.until(lambda: any(speaker.waiting for speaker in self.speakers), seconds=1.0)
         self.kills.append(time.monotonic())
         self.server.send_signal(SIGKILL)
         await asyncio.to_thread(self.server.wait)
+        await self.until(lambda: not any(speaker.connected for speaker in self.speakers))
+        self.landed += any(speaker.cut_off_by(self.kills[-1]) for speaker in self.speakers)
 
     async def restart(self) -> tuple[float, float]:
         """Start the server again and wait for the first ack: seconds to it from the start, and from the address."""

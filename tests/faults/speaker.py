@@ -68,6 +68,8 @@ class Speaker:
         self.opened_at = 0.0
         self.first_ack_at: float | None = None
         """When the present connection brought its first ack."""
+        self._broken_at = 0.0
+        self._owed_since: float | None = None
         self.surprises: list[str] = []
         """Frames that no run expects, such as the end of a subscription."""
         self._server = server
@@ -78,7 +80,7 @@ class Speaker:
         self._epochs: dict[str, str] = {}
         self._resuming: dict[str, int] = {}
         self._pending: dict[int, Post] = {}
-        self._in_flight: dict[str, int] = {}
+        self._in_flight: dict[str, tuple[int, float]] = {}
         self._unsent: deque[int] = deque()
         self._requests: deque[str] = deque()
         self._something_to_send = asyncio.Event()
@@ -92,14 +94,13 @@ class Speaker:
         return not self._pending
 
     @property
-    def waiting(self) -> bool:
-        """Whether the present connection owes an answer."""
-        return bool(self._in_flight)
-
-    @property
     def connected(self) -> bool:
         """Whether the server has said welcome on the present connection."""
         return self._socket is not None
+
+    def cut_off_by(self, kill: float) -> bool:
+        """Tell whether the latest break came after this time and left a post unanswered that was sent before it."""
+        return self._broken_at >= kill and self._owed_since is not None and self._owed_since <= kill
 
     def post(self, room: str, body: str, *, client_msg_id: str) -> asyncio.Future[Answered]:
         """Post, now or when connected again; cancel the answer to give the post up, so that it is not repeated."""
@@ -177,9 +178,11 @@ class Speaker:
 
     def _closed(self) -> None:
         self._socket = None
+        self._broken_at = time.monotonic()
+        self._owed_since = min((at for _, at in self._in_flight.values()), default=None)
         self._in_flight.clear()
         if not self._leaving:
-            self.log.records.append(Closed(time.monotonic(), self._connection))
+            self.log.records.append(Closed(self._broken_at, self._connection))
         self._heard()
 
     def _hello(self) -> dict[str, object]:
@@ -211,11 +214,9 @@ class Speaker:
 
     def _attempt(self, number: int) -> str:
         post = self._pending[number]
-        frame = str(next(_numbers))
-        self._in_flight[frame] = number
-        self.log.records.append(
-            Posted(time.monotonic(), self._connection, frame, post.room, post.client_msg_id, post.body)
-        )
+        frame, now = str(next(_numbers)), time.monotonic()
+        self._in_flight[frame] = (number, now)
+        self.log.records.append(Posted(now, self._connection, frame, post.room, post.client_msg_id, post.body))
         data = {"client_msg_id": post.client_msg_id, "body": post.body}
         return json.dumps({"type": "send", "id": frame, "room": post.room, "data": data})
 
@@ -252,7 +253,7 @@ class Speaker:
         self.seen[room] = seq
 
     def _answered(self, frame: dict[str, Any]) -> None:
-        number = self._in_flight.pop(frame["id"])
+        number, _ = self._in_flight.pop(frame["id"])
         post = self._pending[number]
         data, now = frame["data"], time.monotonic()
         head = (now, self._connection, frame["id"], post.room, post.client_msg_id)
@@ -272,6 +273,7 @@ class Speaker:
 
     def _repeat(self, number: int) -> None:
         # A new connection may have repeated it meanwhile.
-        if number in self._pending and number not in self._unsent and number not in self._in_flight.values():
+        in_flight = {each for each, _ in self._in_flight.values()}
+        if number in self._pending and number not in self._unsent and number not in in_flight:
             self._unsent.append(number)
             self._something_to_send.set()

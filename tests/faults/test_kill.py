@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real_clock
 
 
 class Course(Struct, frozen=True):
-    """How long a run is: kills, acks, and how many acks lie between two kills."""
+    """How long a run is: kills that cut off an answer, acks, and how many acks lie between two kills."""
 
     kills: int
     acks: int
@@ -55,12 +55,12 @@ class Outcome(Struct):
 
 
 async def kill_under_load(server: ServerProcess, cast: Cast, course: Course, *, seed: int) -> Outcome:
-    """Kill while the crowd talks, until there were enough kills and enough acks."""
+    """Kill while the crowd talks, until there were enough kills that cut off an answer, and enough acks."""
     choice = random.Random(seed)
     first_acks: list[tuple[float, float]] = []
     async with gather(server, cast, seed=seed) as crowd:
         await crowd.chat(window=course.window, cuts=0.002)
-        while len(first_acks) < course.kills or crowd.acks < course.acks:
+        while crowd.landed < course.kills or crowd.acks < course.acks:
             await acks_more(crowd, choice.randint(*course.between))
             await crowd.kill()
             first_acks.append(await crowd.restart())
@@ -106,8 +106,7 @@ def test_killed_under_load_it_loses_repeats_and_misorders_nothing(tmp_path: Path
     assert outcome.report.violations == {}
     assert outcome.surprises == []
     assert outcome.hushed
-    # A kill may find that all answers were just under way, but that is rare.
-    assert outcome.report.kills_in_flight >= 5
+    assert outcome.report.kills_in_flight >= 6
     assert outcome.report.acks >= 300
     assert outcome.report.resumes >= 8 * 4
 
@@ -136,7 +135,7 @@ def test_killed_between_deciding_and_answering_it_keeps_what_it_wrote_and_says_s
 @pytest.mark.timeout(1800)
 def test_a_hundred_kills_and_ten_thousand_acks_leave_no_trace(tmp_path: Path) -> None:
     """The full length: 20 senders in 10 rooms; it also finds posts whose ack was cut off, and is quickly back."""
-    outcome = run(tmp_path, Course(kills=105, acks=10_000, between=(20, 220), people=20, rooms=10), "kill soak")
+    outcome = run(tmp_path, Course(kills=100, acks=10_000, between=(20, 220), people=20, rooms=10), "kill soak")
     assert outcome.report.violations == {}
     assert outcome.surprises == []
     assert outcome.hushed

@@ -16,14 +16,13 @@ import pytest
 import trio
 from msgspec import Struct
 
-from tests.faults.api import Api, Person, api_of
+from tests.faults.api import Person
 from tests.faults.follower import Follower
 from tests.faults.participant import Participant
 from tests.faults.reading import Reading
+from tests.faults.rig import Rig, faulty_rig
 from tests.faults.seeds import seed_of
 from tests.faults.sender import Sender
-from tests.faults.switches import Switches
-from tests.support.server import ServerProcess, running_server
 
 pytestmark = pytest.mark.real_clock
 
@@ -101,9 +100,9 @@ def _seconds(timestamp: str) -> float:
 class Round:
     """One set of members and rooms, a stream in each room, and a removal for each pair."""
 
-    def __init__(self, server: ServerProcess, api: Api, switches: Switches, size: Size, seed: int) -> None:
-        self.api = api
-        self.switches = switches
+    def __init__(self, rig: Rig, size: Size, seed: int) -> None:
+        self.api = api = rig.api
+        self.switches = rig.switches
         self.size = size
         self.choice = random.Random(seed)
         self.crashes = 0
@@ -112,12 +111,12 @@ class Round:
         self.rooms = [api.room(self.owner, voice, *self.members) for voice in voices]
         self.senders = [
             Sender(
-                server.port, voice.token, [room], tag=voice.username, choice=random.Random(f"{seed} {room}"),
+                rig.port, voice.token, [room], tag=voice.username, choice=random.Random(f"{seed} {room}"),
                 rate=size.rate, padding=1000,
             )
             for voice, room in zip(voices, self.rooms, strict=True)
         ]  # fmt: skip
-        self.followers = [self._follower(server.port, n, member, seed) for n, member in enumerate(self.members)]
+        self.followers = [self._follower(rig.port, n, member, seed) for n, member in enumerate(self.members)]
 
     def _follower(self, port: int, number: int, member: Person, seed: int) -> Follower:
         choice = random.Random(f"{seed} {number}")
@@ -190,25 +189,25 @@ class Round:
 
 @pytest.mark.parametrize(
     "size",
-    [pytest.param(SHORT, id="short"), pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(600)])],
+    [
+        pytest.param(SHORT, id="short"),
+        pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
 )
 async def test_nothing_newer_than_their_removal_reaches_a_member(tmp_path: Path, size: Size) -> None:
     """T14: 0 frames above the removal's seq, `unsubscribed` at the end, and no read afterwards is answered."""
     seed = seed_of("revocation")
-    switches = Switches(tmp_path / "switches")
-    settings = {"restart_intensity": 1000, "outbox_items": 64, "switches": switches.folder}
     seen: Counter[str] = Counter()
     problems: list[str] = []
-    with running_server(tmp_path, module="tests.faults.faulty_server", profile="loadtest", **settings) as server:
-        with api_of(server) as api:
-            for number in range(size.rounds):
-                turn = Round(server, api, switches, size, seed + number)
-                races = await turn.run()
-                problems += [problem for race in races for problem in race.problems()]
-                seen += _vacuity(races)
-                seen["crash_orders"] += turn.crashes
-                seen["crashes"] += sum(api.room_health(room)["restarts"] for room in turn.rooms)
-                await _nobody_reads_on(server, api, races)
+    with faulty_rig(tmp_path, restart_intensity=1000, outbox_items=64) as rig:
+        for number in range(size.rounds):
+            turn = Round(rig, size, seed + number)
+            races = await turn.run()
+            problems += [problem for race in races for problem in race.problems()]
+            seen += _vacuity(races)
+            seen["crash_orders"] += turn.crashes
+            seen["crashes"] += sum(rig.api.room_health(room)["restarts"] for room in turn.rooms)
+            await _nobody_reads_on(rig, races)
     print(f"  {dict(seen)}")
     assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems[:20])
     assert seen["races"] == size.rounds * size.members * size.rooms
@@ -226,10 +225,10 @@ def _vacuity(races: list[Race]) -> Counter[str]:
     )
 
 
-async def _nobody_reads_on(server: ServerProcess, api: Api, races: list[Race]) -> None:
+async def _nobody_reads_on(rig: Rig, races: list[Race]) -> None:
     """Try every way to read a room that one is not in any more."""
     tokens = {race.member.id: race.member.token for race in races}
-    lines = {user: await Participant.greeted(server.port, token) for user, token in tokens.items()}
+    lines = {user: await Participant.greeted(rig.port, token) for user, token in tokens.items()}
     for race in races:
         line, room = lines[race.member.id], race.reading.room
         for kind, data in (("fetch", {"after": 0}), ("subscribe", {}), ("subscribe", {"after": race.reading.last})):
@@ -239,50 +238,42 @@ async def _nobody_reads_on(server: ServerProcess, api: Api, races: list[Race]) -
         message = next(event["data"]["id"] for event in race.history if event["type"] == "message.created")
         room = f"/rooms/{race.reading.room}"
         for path in (room, f"{room}/events?after=0", f"{room}/messages", f"{room}/members", f"/messages/{message}"):
-            response = await api.arequest(race.member, "GET", path)
+            response = await rig.api.arequest(race.member, "GET", path)
             assert (response.status_code, response.json()["code"]) == (404, "not_found"), (path, response.text)
     for line in lines.values():
         line.drop()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, Api, Switches]]:
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A faulty server for the races of one member each."""
-    folder = tmp_path_factory.mktemp("server")
-    switches = Switches(folder / "switches")
-    settings = {"module": "tests.faults.faulty_server", "profile": "loadtest", "switches": switches.folder}
-    with running_server(folder, **settings) as server, api_of(server) as api:  # type: ignore[arg-type]
-        yield server, api, switches
-
-
-async def _until_received(api: Api, room: str, count: int) -> None:
-    with trio.fail_after(10):
-        while (await trio.to_thread.run_sync(api.room_health, room))["received"] < count:
-            await trio.sleep(0.01)
+    with faulty_rig(tmp_path_factory.mktemp("server")) as rig:
+        yield rig
 
 
 @pytest.mark.parametrize("visibility", ["private", "public"])
 @pytest.mark.parametrize("added_again", [False, True])
 @pytest.mark.parametrize("point", CRASH_POINTS)
 async def test_a_crash_in_the_batch_that_removes_a_member_ends_the_subscription_at_the_same_point(
-    shared: tuple[ServerProcess, Api, Switches], visibility: str, point: str, added_again: bool
+    rig: Rig, visibility: str, point: str, added_again: bool
 ) -> None:
     """Whoever may look at the room again at once, as a visitor or added again, was removed at a point all the same."""
-    server, api, switches = shared
+    api, switches = rig.api, rig.switches
     owner, bob = api.people(2)
     room = api.room(owner, bob, visibility=visibility)
-    line = await Participant.greeted(server.port, bob.token)
+    line = await Participant.greeted(rig.port, bob.token)
     head = (await line.subscribe(room, history=0))["data"]["head_seq"]
     member = f"/rooms/{room}/members/{bob.id}"
     switches.stall(room)
     # The first keeps the room busy, so that the others are one batch.
-    asked = [("POST", f"/rooms/{room}/messages", {"client_msg_id": "before", "body": "before"}), ("DELETE", member)]
+    before = {"client_msg_id": "before", "body": "before"}
+    asked: list[tuple[str, str, object]] = [("POST", f"/rooms/{room}/messages", before), ("DELETE", member, None)]
     if added_again:
-        asked.append(("PUT", member))
+        asked.append(("PUT", member, None))
     async with trio.open_nursery() as nursery:
         for number, request in enumerate(asked, start=api.room_health(room)["received"] + 1):
             nursery.start_soon(api.acall, owner, *request)
-            await _until_received(api, room, number)
+            await api.until_received(room, number)
         switches.crash_in_removal(room, point)
         switches.release(room)
     await api.acall(owner, "POST", f"/rooms/{room}/messages", {"client_msg_id": "after", "body": "after"})
@@ -293,4 +284,40 @@ async def test_a_crash_in_the_batch_that_removes_a_member_ends_the_subscription_
     removal = next(event["seq"] for event in api.history(owner, room) if event["type"] == "member.removed")
     assert (reading.ended, reading.last, reading.after_end) == (("removed", removal), removal, [])
     assert api.room_health(room)["restarts"] == 1
+    line.drop()
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_visitors_of_a_public_room_are_shown_out_when_it_turns_private(rig: Rig, crash: bool) -> None:
+    """Who could look in without being a member sees the change and nothing after it; members stay."""
+    api, switches = rig.api, rig.switches
+    owner, bob, eve = api.people(3)
+    room = api.room(owner, bob, visibility="public")
+    member, visitor = [await Participant.greeted(rig.port, person.token) for person in (bob, eve)]
+    for line in (member, visitor):
+        assert (await line.subscribe(room, history=0))["type"] == "subscribed"
+    if crash:
+        switches.crash_once_at(room, "after_commit")
+    await api.acall(owner, "PATCH", f"/rooms/{room}", {"visibility": "private"})
+    await api.acall(owner, "POST", f"/rooms/{room}/messages", {"client_msg_id": "x", "body": "among ourselves"})
+    assert (await visitor.next())["type"] == "room.updated"
+    assert (await visitor.next())["data"] == {"seq": 2, "reason": "removed"}
+    assert (await visitor.subscribe(room))["data"]["code"] == "not_a_member"
+    assert (await member.until("message.created"))["seq"] == 3
+    for line in (member, visitor):
+        line.drop()
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+async def test_a_member_added_in_a_crash_hears_of_it_all_the_same(rig: Rig, point: str) -> None:
+    """A connection that wants all its user's rooms gets the new one, beginning with the event that added them."""
+    api, switches = rig.api, rig.switches
+    owner, bob = api.people(2)
+    room = api.room(owner)
+    line = await Participant.connect(rig.port)
+    await line.ask("hello", data={"token": bob.token, "subscribe": "all"})
+    switches.crash_once_at(room, point)
+    await api.acall(owner, "PUT", f"/rooms/{room}/members/{bob.id}")
+    assert (await line.until("subscribed"))["room"] == room
+    assert (await line.next())["data"]["user"] == bob.id
     line.drop()

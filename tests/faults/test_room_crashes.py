@@ -15,13 +15,13 @@ import trio
 from msgspec import Struct
 
 from justchat.rooms.room_actor import FAULT_POINTS
-from tests.faults.api import Api, api_of
+from tests.faults.api import Api
 from tests.faults.conversation import Cast, Conversation
 from tests.faults.follower import Follower
 from tests.faults.participant import Participant
+from tests.faults.rig import Rig, faulty_rig
 from tests.faults.seeds import seed_of
-from tests.faults.switches import POISON, Switches
-from tests.support.server import ServerProcess, running_server
+from tests.faults.switches import POISON
 
 pytestmark = pytest.mark.real_clock
 
@@ -43,12 +43,6 @@ SHORT = Storm(1, 4.0, 0.15, 3, Cast(rooms=10, senders=6, followers=4, rate=40))
 FULL = Storm(34, 6.0, 0.15, 2, Cast(rooms=20, senders=8, followers=5, rate=40))
 
 
-@pytest.fixture
-def switches(tmp_path: Path) -> Switches:
-    """The switches of the test's faulty server."""
-    return Switches(tmp_path / "switches")
-
-
 @pytest.mark.parametrize(
     "storm",
     [
@@ -56,17 +50,15 @@ def switches(tmp_path: Path) -> Switches:
         pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
 )
-async def test_rooms_that_crash_under_load_lose_nothing_and_close_no_socket(
-    tmp_path: Path, switches: Switches, storm: Storm
-) -> None:
+async def test_rooms_that_crash_under_load_lose_nothing_and_close_no_socket(tmp_path: Path, storm: Storm) -> None:
     """T6: crashes at random fault points; 0 lost, 0 duplicates, 0 gaps, every post answered, 0 closes."""
     seed = seed_of("room crashes")
     restarts: list[float] = []
     longest = crashes = 0.0
-    settings = {"restart_intensity": 1000, "module": "tests.faults.faulty_server", "switches": switches.folder}
-    with running_server(tmp_path, profile="loadtest", **settings) as server, api_of(server) as api:  # type: ignore[arg-type]
+    with faulty_rig(tmp_path, restart_intensity=1000) as rig:
+        api, switches = rig.api, rig.switches
         for number in range(storm.rounds):
-            talk = Conversation(api, server.port, storm.cast, seed=seed + number)
+            talk = Conversation(api, rig.port, storm.cast, seed=seed + number)
             async with talk.going_on():
                 switches.storm(seed + number, every_seconds=storm.every_seconds, rooms_at_most=storm.crashes_at_most)
                 await trio.sleep(storm.seconds)
@@ -80,7 +72,7 @@ async def test_rooms_that_crash_under_load_lose_nothing_and_close_no_socket(
             assert not talk.closes
             assert {room["state"] for room in health} == {"running"}
             assert verdict.acked > 100
-    points = Counter(re.findall(r"Planted: storm at (\w+)", server.log))
+    points = Counter(re.findall(r"Planted: storm at (\w+)", rig.server.log))
     p95 = statistics.quantiles(restarts, n=20)[-1]
     print(f"  crashes={crashes:.0f} points={dict(points)} restart_p95_ms={p95 * 1000:.0f} longest_gap_s={longest:.2f}")
     assert crashes >= 10 * storm.rounds
@@ -95,26 +87,11 @@ def _restart_seconds(api: Api, rooms: list[str]) -> list[float]:
     return [child["last_restart_seconds"] for child in children if child["last_restart_seconds"] is not None]
 
 
-@pytest.fixture
-def server(tmp_path: Path, switches: Switches) -> Iterator[ServerProcess]:
-    """A faulty server with little patience for rooms that crash."""
-    with running_server(
-        tmp_path,
-        module="tests.faults.faulty_server",
-        switches=switches.folder,
-        profile="loadtest",
-        restart_intensity=INTENSITY,
-        probe_seconds=PROBE_SECONDS,
-        outbox_items=32,
-    ) as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: ServerProcess) -> Iterator[Api]:
-    """REST on that server."""
-    with api_of(server) as api:
-        yield api
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A server with little patience for rooms that crash."""
+    with faulty_rig(tmp_path_factory.mktemp("server"), restart_intensity=INTENSITY, probe_seconds=PROBE_SECONDS) as rig:
+        yield rig
 
 
 async def _post(line: Participant, room: str, body: str, client_msg_id: str) -> tuple[dict[str, Any], float]:
@@ -125,34 +102,30 @@ async def _post(line: Participant, room: str, body: str, client_msg_id: str) -> 
 
 
 async def _until_state(api: Api, room: str, state: str) -> dict[str, Any]:
-    with trio.fail_after(10):
-        while (health := await trio.to_thread.run_sync(api.room_health, room))["state"] != state:
-            await trio.sleep(0.02)
-    return health
+    return await api.until_room(room, lambda health: health["state"] == state)
 
 
-async def _park(api: Api, switches: Switches, line: Participant, room: str) -> None:
+async def _park(rig: Rig, line: Participant, room: str) -> None:
     """Have a room crash until its supervisor gives up."""
-    switches.crash_at(room, "loading")
-    switches.crash_once_at(room, "before_commit")
+    rig.switches.crash_at(room, "loading")
+    rig.switches.crash_once_at(room, "before_commit")
     answer, _ = await _post(line, room, "the last straw", "straw")
     assert answer["data"]["code"] == "room_unavailable", answer
-    await _until_state(api, room, "parked")
+    await _until_state(rig.api, room, "parked")
 
 
-async def test_a_crash_loop_parks_only_its_own_room_and_a_probe_brings_it_back(
-    server: ServerProcess, api: Api, switches: Switches
-) -> None:
+async def test_a_crash_loop_parks_only_its_own_room_and_a_probe_brings_it_back(rig: Rig) -> None:
     """T8: parked rooms refuse within 100 ms, the others serve, and the half-open probe finds the room mended."""
+    api, switches = rig.api, rig.switches
     ann = api.person()
     broken, sound = api.room(ann), api.room(ann)
     choice = random.Random(seed_of("crash loop"))
-    follower = Follower(server.port, ann.token, [broken, sound], choice=choice)
+    follower = Follower(rig.port, ann.token, [broken, sound], choice=choice)
     async with trio.open_nursery() as nursery:
         await nursery.start(follower.run)
-        line = await Participant.greeted(server.port, ann.token)
+        line = await Participant.greeted(rig.port, ann.token)
         await _post(line, broken, "before", "b0")
-        await _park(api, switches, line, broken)
+        await _park(rig, line, broken)
         refused = [await _post(line, broken, "anybody?", f"b{number}") for number in range(1, 8)]
         served = [await _post(line, sound, "we are well", f"s{number}") for number in range(7)]
         assert {answer["data"]["code"] for answer, _ in refused} == {"room_unavailable"}
@@ -179,10 +152,8 @@ async def test_a_crash_loop_parks_only_its_own_room_and_a_probe_brings_it_back(
 
 async def _failed_probe(api: Api, room: str) -> None:
     """Wait for a probe that finds the room still broken."""
-    before = (await trio.to_thread.run_sync(api.room_health, room))["restarts"]
-    with trio.fail_after(PROBE_SECONDS * 5):
-        while (await trio.to_thread.run_sync(api.room_health, room))["restarts"] == before:
-            await trio.sleep(0.02)
+    before = api.room_health(room)["restarts"]
+    await api.until_room(room, lambda health: health["restarts"] > before)
     await _until_state(api, room, "parked")
 
 
@@ -192,13 +163,12 @@ async def _until_read(follower: Follower, room: str, seq: int) -> None:
             await trio.sleep(0.01)
 
 
-async def test_poison_is_quarantined_and_its_neighbours_are_served(
-    server: ServerProcess, api: Api, switches: Switches
-) -> None:
+async def test_poison_is_quarantined_and_its_neighbours_are_served(rig: Rig) -> None:
     """A post that always crashes its room is answered `internal`; what was queued around it is committed, in order."""
+    api, switches = rig.api, rig.switches
     ann = api.person()
     room = api.room(ann)
-    lines = [await Participant.greeted(server.port, ann.token) for _ in range(3)]
+    lines = [await Participant.greeted(rig.port, ann.token) for _ in range(3)]
     switches.stall(room)
     asked = []
     for number in range(30):
@@ -206,7 +176,7 @@ async def test_poison_is_quarantined_and_its_neighbours_are_served(
         data = {"client_msg_id": f"m{number}", "body": body}
         line = lines[number % 3]
         asked.append((line, await line.say("send", room=room, data=data)))
-    await _until_received(api, room, 31)
+    await api.until_received(room, 31)
     switches.release(room)
     answers = [await line.until("ack", "error", frame_id=frame_id) for line, frame_id in asked]
     assert answers[15]["data"]["code"] == "internal", answers[15]
@@ -221,33 +191,25 @@ async def test_poison_is_quarantined_and_its_neighbours_are_served(
         line.drop()
 
 
-async def _until_received(api: Api, room: str, count: int) -> None:
-    with trio.fail_after(10):
-        while (await trio.to_thread.run_sync(api.room_health, room))["received"] < count:
-            await trio.sleep(0.02)
-
-
-async def test_a_parked_room_does_not_hold_up_the_catch_up_of_others(tmp_path: Path, switches: Switches) -> None:
+async def test_a_parked_room_does_not_hold_up_the_catch_up_of_others(tmp_path: Path) -> None:
     """One reader lags in two rooms; one of them is parked for long, and the other is caught up with all the same."""
-    settings = {"restart_intensity": INTENSITY, "probe_seconds": 60, "outbox_items": 32, "switches": switches.folder}
-    with running_server(tmp_path, module="tests.faults.faulty_server", profile="loadtest", **settings) as server:
-        with api_of(server) as api:
-            ann = api.person()
-            broken, sound = api.room(ann), api.room(ann)
-            slow = await Participant.greeted(server.port, ann.token, receive_bytes=4096)
-            line = await Participant.greeted(server.port, ann.token)
-            for room in (broken, sound):
-                await slow.subscribe(room, history=0)
-            await _make_lag(api, line, broken, sound)
-            await _park(api, switches, line, broken)
-            began = trio.current_time()
-            while (frame := await slow.until("caught_up"))["room"] != sound:
-                pass
-            seconds = trio.current_time() - began
-            print(f"  caught_up={frame['data']['seq']} after_s={seconds:.2f}")
-            assert seconds < 5
-            slow.drop()
-            line.drop()
+    with faulty_rig(tmp_path, restart_intensity=INTENSITY, probe_seconds=60, outbox_items=32) as rig:
+        ann = rig.api.person()
+        broken, sound = rig.api.room(ann), rig.api.room(ann)
+        slow = await Participant.greeted(rig.port, ann.token, receive_bytes=4096)
+        line = await Participant.greeted(rig.port, ann.token)
+        for room in (broken, sound):
+            await slow.subscribe(room, history=0)
+        await _make_lag(rig.api, line, broken, sound)
+        await _park(rig, line, broken)
+        began = trio.current_time()
+        while (frame := await slow.until("caught_up"))["room"] != sound:
+            pass
+        seconds = trio.current_time() - began
+        print(f"  caught_up={frame['data']['seq']} after_s={seconds:.2f}")
+        assert seconds < 5
+        slow.drop()
+        line.drop()
 
 
 async def _make_lag(api: Api, line: Participant, *rooms: str) -> None:

@@ -55,8 +55,8 @@ post             yes          yes          yes          yes          forbidden  
 reply            yes          yes          yes          yes          forbidden    not_a_member not_found
 reply_to_gone    yes          yes          yes          yes          forbidden    not_a_member not_found
 reply_to_unknown not_found    not_found    not_found    not_found    forbidden    not_a_member not_found
-post_again       repeat       repeat       repeat       repeat       repeat       repeat       not_found
-post_other       mismatch     mismatch     mismatch     mismatch     mismatch     mismatch     not_found
+post_again       repeat       repeat       repeat       repeat       repeat       repeat       repeat
+post_other       mismatch     mismatch     mismatch     mismatch     mismatch     mismatch     mismatch
 delete_own       yes          yes          yes          yes          forbidden    not_a_member not_found
 delete_other     yes          yes          yes          forbidden    forbidden    not_a_member not_found
 delete_own_gone  unchanged    unchanged    unchanged    unchanged    forbidden    not_a_member not_found

@@ -39,7 +39,9 @@ class Model:
     def answer(self, command: Command, message_id: str) -> Answer:
         """Do what the command asks, if its actor may, and answer."""
         if isinstance(command, CreateRoom):
-            return ("unchanged", len(self.log)) if self.log else self.create(command)
+            return ("unchanged",) if self.log else self.create(command)
+        if isinstance(command, PostMessage) and (command.actor, command.client_msg_id) in self.posts:
+            return self.repeat(command)
         if not self.log or self.deleted or (command.actor not in self.roles and self.visibility == "private"):
             return self.out_of_sight(command)
         match command:
@@ -82,11 +84,11 @@ class Model:
         self.roles = dict.fromkeys(command.members, "member") | {command.actor: "owner"}
         return self.yes("room.created")
 
+    def repeat(self, command: PostMessage) -> Answer:
+        digest, said = self.posts[command.actor, command.client_msg_id]
+        return ("repeat", *said) if digest == command.digest else ("no", "idempotency_mismatch")
+
     def post(self, command: PostMessage, message_id: str) -> Answer:
-        key = (command.actor, command.client_msg_id)
-        if key in self.posts:
-            digest, said = self.posts[key]
-            return ("repeat", *said) if digest == command.digest else ("no", "idempotency_mismatch")
         refused = self.refused(command.actor, "moderator" if self.kind == "channel" else "member")
         if refused:
             return refused
@@ -94,7 +96,7 @@ class Model:
             return ("no", "not_found")
         self.messages[message_id] = [command.actor, command.body, False]
         said = (len(self.log) + 1, len(self.messages), message_id)
-        self.posts[key] = (command.digest, said)
+        self.posts[command.actor, command.client_msg_id] = (command.digest, said)
         return (*self.yes("message.created"), *said[1:])
 
     def delete(self, actor: str, message: str) -> Answer:

@@ -251,3 +251,38 @@ async def test_an_idle_room_passivates_and_wakes_as_if_nothing_had_been(autojump
         answer = await world.room().post(message("awake"))
         assert isinstance(answer, Accepted)
         assert answer.seq == 2
+
+
+async def test_what_was_decided_on_top_of_an_unwritten_entry_is_taken_back_with_it(autojump_clock: object) -> None:
+    """A repeat within a batch that could not be written must not hear that its original is in."""
+    journal = SwitchedJournal()
+    async with open_world(journal=journal) as world:
+        await world.create()
+        journal.error = StorageUnavailable("disk full")
+        replies: list[Reply[object]] = [Reply() for _ in range(3)]
+        for reply in replies:
+            world.room().submit(message("twice"), reply)
+        for reply in replies:
+            await reply.wait()
+        codes = {result.code for reply in replies if isinstance(result := result_of(reply), Refusal)}
+        answers = [result_of(reply) for reply in replies]
+        history = await journal.read(ROOM, after=0, limit=9)
+        accepted = [answer for answer in answers if isinstance(answer, Accepted)]
+        assert codes == {ErrorCode.STORAGE_UNAVAILABLE}
+        assert all(answer.seq in [entry.seq for entry in history] for answer in accepted)
+
+
+async def test_a_repeat_is_answered_even_when_its_sender_has_left(autojump_clock: object) -> None:
+    """The answer reports what happened then: by memory, and by the store once the room has slept."""
+    async with open_world(limits=RoomLimits(idle_seconds=10)) as world:
+        await world.create("u_2")
+        first = await world.room().post(message("before I go", actor="u_2"))
+        await world.room().post(RemoveMember(OWNER, "u_2"))
+        again = await world.room().post(message("before I go", actor="u_2"))
+        await trio.sleep(30)
+        later = await world.room().post(message("before I go", actor="u_2"))
+        assert isinstance(first, Accepted)
+        assert isinstance(again, Accepted)
+        assert isinstance(later, Accepted)
+        assert first.seq == again.seq == later.seq
+        assert isinstance(await world.room().post(message("after", actor="u_2")), Refusal)

@@ -47,8 +47,8 @@ CASES: dict[str, tuple[dict[str, object], ClientFrame, dict[str, object], Client
     "subscribe": (
         {"room": "r_1"},
         Subscribe("r_1", SubscribeData()),
-        {"id": "1", "room": "r_1", "data": {"after": 7, "epoch": "e", "history": 50}},
-        Subscribe("r_1", SubscribeData(7, "e", 50), "1"),
+        {"id": "1", "room": "r_1", "data": {"after": 7, "epoch": "e"}},
+        Subscribe("r_1", SubscribeData(7, "e"), "1"),
     ),
     "unsubscribe": ({"room": "r_1"}, Unsubscribe("r_1"), {"id": "1", "room": "r_1"}, Unsubscribe("r_1", "1")),
     "send": (
@@ -195,6 +195,8 @@ def within(kind: str, pointer: str, value: object) -> str:
     for step in steps:
         place = place[step]
     place[last] = value
+    # Of two wishes that exclude each other the one under test stays.
+    place.pop({"after": "before", "history": "after"}.get(last, ""), None)
     return json.dumps(whole)
 
 
@@ -312,3 +314,11 @@ def test_looking_for_an_id_never_raises(text: str) -> None:
     """Whatever was refused may be asked for its id, lone surrogates and depth bombs included."""
     assert frame_id_of(text) is None
     assert frame_id_of(f'{{"id":"{text}') is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"), [("subscribe", {"after": 1, "history": 5}), ("fetch", {"before": 9, "after": 1})]
+)
+def test_two_wishes_of_which_one_would_be_ignored_are_refused(kind: str, data: dict[str, object]) -> None:
+    """Nothing that a client says is silently dropped."""
+    assert refused(frame(kind, {"room": "r_1", "data": data})) == (ErrorCode.VALIDATION_FAILED, ["/data"])

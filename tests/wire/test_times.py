@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justchat.wire.times import from_rfc3339, rfc3339
+from justchat.wire.times import rfc3339
 
 # From the year 1000, where the form has four digits of year, to its last millisecond.
 moments = st.integers(-30_610_224_000_000, 253_402_300_799_999)
@@ -30,14 +31,13 @@ moments = st.integers(-30_610_224_000_000, 253_402_300_799_999)
 def test_a_time_has_this_text(milliseconds: int, text: str) -> None:
     """UTC with a Z, and always three digits of milliseconds."""
     assert rfc3339(milliseconds) == text
-    assert from_rfc3339(text) == milliseconds
 
 
 @given(moments)
 def test_a_time_reads_back_to_the_millisecond(milliseconds: int) -> None:
     """No rounding on the way there and back, and one form for all."""
     text = rfc3339(milliseconds)
-    assert from_rfc3339(text) == milliseconds
+    assert round(datetime.fromisoformat(text).timestamp() * 1000) == milliseconds
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
 
 
@@ -45,10 +45,3 @@ def test_a_time_reads_back_to_the_millisecond(milliseconds: int) -> None:
 def test_texts_sort_as_times_do(one: int, other: int) -> None:
     """A client may compare two times as text."""
     assert (rfc3339(one) < rfc3339(other)) == (one < other)
-
-
-@pytest.mark.parametrize("text", ["", "now", "2026-13-01T00:00:00.000Z", "2026-01-31T25:00:00.000Z", "1769851800123.5"])
-def test_what_is_not_a_time_is_not_read(text: str) -> None:
-    """Anything else raises ValueError."""
-    with pytest.raises(ValueError, match=r"."):
-        from_rfc3339(text)
