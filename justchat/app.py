@@ -37,6 +37,7 @@ from justchat.stopping import stop_gracefully
 from justchat.system import System
 from storage.errors import StorageError
 from storage.open import open_storage
+from storage.url import UnknownStorage
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,10 @@ async def _sweep(services: Services) -> None:
         await trio.sleep(_SWEEP_SECONDS)
         now = trio.current_time()
         for connection in services.index:
-            connection.sweep(now)
+            try:
+                connection.sweep(now)
+            except Exception:  # a bug met by one connection must not end the process
+                logger.exception("event=sweep_failed")
 
 
 def _shown(host: str) -> str:
@@ -170,7 +174,7 @@ def run(config: Config, *, hooks: Hooks | None = None) -> int:
         trio.run(partial(_main, config, hooks), strict_exception_groups=True)
     except* KeyboardInterrupt:
         code = 130
-    except* (StorageError, ActorEscalated, SigningKeyUnusable, OSError) as group:
+    except* (StorageError, UnknownStorage, ActorEscalated, SigningKeyUnusable, OSError) as group:
         for error in _leaves(group):
             sys.stderr.write(f"justchat: {error}\n")
         code = 1

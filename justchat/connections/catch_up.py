@@ -91,6 +91,11 @@ class CatchUp:
         if target is None:
             await trio.lowlevel.checkpoint()
             return
+        if subscription.live:
+            # The room let it go live when we no longer waited for the answer.
+            self.discard(subscription)
+            await trio.lowlevel.checkpoint()
+            return
         if subscription.seq < target:
             entries = await self._journal.read(subscription.room, after=subscription.seq, upto=target, limit=self._page)
             await self._send(subscription, entries)
@@ -122,13 +127,19 @@ class CatchUp:
     async def _reset(self, subscription: Subscription) -> None:
         """Say honestly that what should follow is not there any more."""
         view = await self._rooms.room(subscription.room).look(subscription.user)
+        if subscription not in self._behind:
+            return
+        if isinstance(view, Refusal):
+            # Somebody who was removed is told so by the room; one that rests is asked again.
+            self._rest(subscription, view)
+            return
         self._rooms.room(subscription.room).detach(subscription)
         self._outlet.ended(subscription)
-        if isinstance(view, Refusal):
-            frame = server_frames.error(view, room=subscription.room)
-        else:
-            frame = server_frames.reset(subscription.room, reason="retention", epoch=view.epoch, head_seq=view.head)
+        frame = server_frames.reset(subscription.room, reason="retention", epoch=view.epoch, head_seq=view.head)
         self._outlet.force(text_frame(frame))
+
+    def _rest(self, subscription: Subscription, refusal: Refusal) -> None:
+        self._resting[subscription] = trio.current_time() + (refusal.retry_after_seconds or RETRY_SECONDS)
 
     def _finish(self, subscription: Subscription) -> None:
         self._outlet.ended(subscription)
@@ -141,7 +152,7 @@ class CatchUp:
         if isinstance(result, Refusal):
             # The room rests after crashes, or is overloaded: nothing is lost by asking again later.
             if subscription in self._behind:
-                self._resting[subscription] = trio.current_time() + (result.retry_after_seconds or RETRY_SECONDS)
+                self._rest(subscription, result)
         elif isinstance(result, Attached) and not result.live:
             if subscription in self._behind:
                 self._behind[subscription] = result.head

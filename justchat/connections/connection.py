@@ -8,14 +8,14 @@ that lives only while there is something to do.
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import trio
 
 from actors import Reply
 from justchat.connections.catch_up import CatchUp
+from justchat.connections.line import Asked, Request, RequestLine
 from justchat.connections.rate import TokenBucket
 from justchat.connections.services import Services
 from justchat.connections.streams import Join, fetch_page, join_stream
@@ -29,7 +29,6 @@ from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.frames import (
-    ClientFrame,
     Delete,
     Fetch,
     Hello,
@@ -56,11 +55,14 @@ class Connection:
         "_catch_up",
         "_catching_up",
         "_closed",
+        "_heard_at",
+        "_line",
+        "_listening",
         "_opened",
         "_pending",
         "_pinged_at",
         "_rate_strikes",
-        "_requests",
+        "_rejoins",
         "_services",
         "_serving",
         "_socket",
@@ -85,9 +87,13 @@ class Connection:
         self._bucket = TokenBucket(per_second=limits.command_rate, burst=limits.command_burst, now=trio.current_time())
         self._catch_up = CatchUp(self, rooms=services.rooms, journal=services.journal, page=limits.catch_up_page)
         self._catching_up: trio.CancelScope | None = None
-        self._requests: deque[Join | Subscribe | Unsubscribe | Fetch] = deque()
+        self._line = RequestLine(asked_max=limits.queued_requests)
+        # Whose ended subscription is still served up to its end, and the seq at which the user was back by then.
+        self._rejoins: dict[str, int] = {}
         self._serving: trio.CancelScope | None = None
         self._pending: dict[Reply[object], tuple[float, str | None, str]] = {}
+        self._listening = True
+        self._heard_at = trio.current_time()
         self._pinged_at: float | None = None
         self._strikes = 0
         self._rate_strikes = 0
@@ -98,7 +104,7 @@ class Connection:
         """Say welcome, then join these rooms and those that the user joined meanwhile."""
         self.say(welcome)
         self._opened = True
-        self._requests.extendleft(reversed(list(joins)))
+        self._line.join_first(joins)
         self._serve_soon()
 
     async def run(self) -> None:
@@ -107,12 +113,18 @@ class Connection:
             while True:
                 self._take(await self._socket.receive())
                 if self._socket.congested:
-                    # Whoever does not read its answers is not listened to.
-                    await self._socket.wait_room()
+                    await self._wait_unheard()
         except SocketClosed:
             pass
         finally:
             self._leave()
+
+    async def _wait_unheard(self) -> None:
+        """Listen to nobody who does not read its answers; its silence then says nothing about it."""
+        self._listening = False
+        await self._socket.wait_room()
+        self._heard_at = trio.current_time()
+        self._listening = True
 
     def say(self, payload: bytes) -> None:
         """Send one frame that may not be dropped."""
@@ -126,12 +138,13 @@ class Connection:
 
     def _take(self, text: str) -> None:
         frame = decode_frame(text)
-        if isinstance(frame, Refusal):
-            self._refuse_frame(frame, frame_id_of(text))
-            return
+        # What is refused counts too: looking at it was the work.
         wait = self._bucket.take(trio.current_time())
         if wait:
-            self._slow_down(frame, wait)
+            self._slow_down(frame_id_of(text) if isinstance(frame, Refusal) else frame.id, wait)
+            return
+        if isinstance(frame, Refusal):
+            self._refuse_frame(frame, frame_id_of(text))
             return
         match frame:
             case Send():
@@ -152,9 +165,9 @@ class Connection:
             if self._strikes >= self._services.limits.strikes:
                 self.close(CloseCode.BAD_FRAME, "too many frames that are none")
 
-    def _slow_down(self, frame: ClientFrame, wait: float) -> None:
+    def _slow_down(self, frame_id: str | None, wait: float) -> None:
         refusal = Refusal(ErrorCode.RATE_LIMITED, "too many commands; slow down", (), round(wait, 3))
-        self.say(server_frames.error(refusal, frame_id=frame.id))
+        self.say(server_frames.error(refusal, frame_id=frame_id))
         self._rate_strikes += 1
         if self._rate_strikes >= self._services.limits.rate_strikes:
             self.close(CloseCode.RATE_LIMITED, "too many commands")
@@ -197,25 +210,20 @@ class Connection:
 
     # Requests that read storage, one after the other.
 
-    def _request(self, frame: Subscribe | Unsubscribe | Fetch) -> None:
-        if len(self._requests) >= self._services.limits.queued_requests:
+    def _request(self, frame: Asked) -> None:
+        if self._line.ask(frame):
+            self._serve_soon()
+        else:
             self.say(server_frames.error(_BUSY, frame_id=frame.id, room=frame.room))
-            return
-        self.enqueue(frame)
-
-    def enqueue(self, request: Join | Subscribe | Unsubscribe | Fetch) -> None:
-        """Put a request in line; the server's own joins are bounded by the user's memberships."""
-        self._requests.append(request)
-        self._serve_soon()
 
     def _serve_soon(self) -> None:
-        if self._requests and self._serving is None and self._opened and not self._closed:
-            self._serving = self._services.spawn(self._serve_requests)
+        if len(self._line) and self._serving is None and self._opened and not self._closed:
+            self._serving = self._services.spawn(partial(self._or_close, self._serve_requests))
 
     async def _serve_requests(self) -> None:
         try:
-            while self._requests:
-                request = self._requests.popleft()
+            while len(self._line):
+                request = self._line.next()
                 try:
                     await self._serve(request)
                 except StorageError:
@@ -224,13 +232,16 @@ class Connection:
         finally:
             self._serving = None
 
-    async def _serve(self, request: Join | Subscribe | Unsubscribe | Fetch) -> None:
+    async def _serve(self, request: Request) -> None:
         match request:
             case Subscribe():
-                await join_stream(self, self._services, Join.asked(request, history=self._services.limits.history))
-            case Join():
-                if request.room not in self.subscriptions:
+                await join_stream(self, self._services, Join.asked(request, limits=self._services.limits))
+            case Join(room=room, after=after):
+                present = self.subscriptions.get(room)
+                if present is None:
                     await join_stream(self, self._services, request)
+                elif present.until is not None and after is not None:
+                    self._rejoins.setdefault(room, after + 1)
             case Fetch():
                 await fetch_page(self, self._services, request)
             case Unsubscribe(room=room, id=frame_id):
@@ -240,6 +251,7 @@ class Connection:
     def unsubscribe(self, room: str) -> int:
         """End a subscription without a frame; the answer is the last seq it gave out."""
         subscription = self.subscriptions.pop(room, None)
+        self._rejoins.pop(room, None)
         if subscription is None:
             return 0
         self._services.rooms.room(room).detach(subscription)
@@ -256,7 +268,7 @@ class Connection:
             self.say(server_frames.lagging(subscription.room, seq=subscription.seq, head_seq=head))
         self._catch_up.add(subscription, head=head)
         if self._catching_up is None:
-            self._catching_up = self._services.spawn(self._run_catch_up)
+            self._catching_up = self._services.spawn(partial(self._or_close, self._run_catch_up))
 
     def cut(self, subscription: Subscription, *, reason: str, seq: int) -> None:
         """End the subscription at `seq`: now, or once catch-up has served it that far."""
@@ -271,19 +283,42 @@ class Connection:
     def ended(self, subscription: Subscription) -> None:
         """Forget a subscription that is over."""
         self._catch_up.discard(subscription)
-        if self.subscriptions.get(subscription.room) is subscription:
-            del self.subscriptions[subscription.room]
+        room = subscription.room
+        if self.subscriptions.get(room) is subscription:
+            del self.subscriptions[room]
+            back_at = self._rejoins.pop(room, None)
+            if back_at is not None:
+                self.joined(room, back_at)
 
     def joined(self, room: str, seq: int) -> None:
         """Subscribe to a room that the user just became a member of, beginning with that very event."""
-        if self._subscribes_all and room not in self.subscriptions:
-            self.enqueue(Join(room, after=seq - 1, replay=True))
+        if not self._subscribes_all or self._closed:
+            return
+        present = self.subscriptions.get(room)
+        if present is None:
+            self._line.join(Join(room, after=seq - 1, replay=True, own=True))
+            self._serve_soon()
+        elif present.until is not None:
+            # Removed and already back, while the journal is still read to the removal: one after the other.
+            self._rejoins.setdefault(room, seq)
+
+    def join_later(self, join: Join) -> None:
+        """Try again at the next sweep: the room rests or is overloaded."""
+        self._line.join_later(join)
 
     async def _run_catch_up(self) -> None:
         try:
             await self._catch_up.run()
         finally:
             self._catching_up = None
+
+    async def _or_close(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Close if side work crashes: the client comes back and resumes, instead of waiting for what never comes."""
+        try:
+            await work()
+        except Exception:
+            self.close(CloseCode.CONNECTION_CRASHED, "a bug; please reconnect")
+            raise
 
     # The sweep's side.
 
@@ -295,19 +330,28 @@ class Connection:
                 del self._pending[reply]
                 reply.abandon()
                 self.say(server_frames.error(_LATE, frame_id=frame_id, room=room))
-        silent = now - self._socket.last_received
         if now - self._socket.last_progress > limits.stall_seconds:
             self.close(CloseCode.STALLED_READER, "nothing was read for too long")
-        elif silent > limits.heartbeat_seconds + limits.pong_seconds:
-            self.close(CloseCode.NO_PONG, "no sign of life")
-        elif silent > limits.heartbeat_seconds and self._pinged_at != self._socket.last_received:
-            self._pinged_at = self._socket.last_received
-            self.force(PING)
+        elif self._listening:
+            self._mind_silence(now)
         if self._rate_strikes:
             self._rate_strikes -= 1
+        self._line.recall()
+        self._serve_soon()
+
+    def _mind_silence(self, now: float) -> None:
+        limits = self._services.limits
+        heard_at = max(self._socket.last_received, self._heard_at)
+        if now - heard_at > limits.heartbeat_seconds + limits.pong_seconds:
+            self.close(CloseCode.NO_PONG, "no sign of life")
+        elif now - heard_at > limits.heartbeat_seconds and self._pinged_at != heard_at:
+            self._pinged_at = heard_at
+            self.force(PING)
 
     def say_goodbye(self) -> None:
         """Announce the restart and close; the hint is spread so that not everybody returns at once."""
+        if self._socket.closed:
+            return
         after_ms = random.randint(500, 3000)  # noqa: S311 - a spread, not a secret
         self.say(server_frames.goodbye(reason="restarting", reconnect_after_ms=after_ms))
         self.close(CloseCode.RESTARTING, "restarting")
@@ -323,7 +367,7 @@ class Connection:
         for reply in self._pending:
             reply.abandon()
         self._pending.clear()
-        self._requests.clear()
+        self._line.clear()
         for scope in (self._serving, self._catching_up):
             if scope is not None:
                 scope.cancel()

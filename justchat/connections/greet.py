@@ -131,7 +131,7 @@ class Greeter:
             for room, position in hello.data.resume.items()
         ]
         if hello.data.subscribe == "all":
-            joins.extend(Join(room.id) for room in rooms if room.id not in hello.data.resume)
+            joins.extend(Join(room.id, own=True) for room in rooms if room.id not in hello.data.resume)
         connection.open(server_frames.welcome(data, frame_id=hello.id), joins)
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from justchat.connections.services import Services
+from justchat.connections.services import ConnectionLimits, Services
 from justchat.door.frames import text_frame
 from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER
 from justchat.rooms.queries import Attach, Attached, OutOfReach
@@ -29,6 +29,10 @@ class Subscriber(Sink, Protocol):
         """End a subscription without a frame."""
         ...
 
+    def join_later(self, join: Join) -> None:
+        """Join in a while: the room cannot be joined now."""
+        ...
+
     async def wait_room(self) -> None:
         """Wait until the outbox is at most half full."""
         ...
@@ -38,7 +42,8 @@ class Join(Struct, frozen=True):
     """How to join a room's stream: past `after`, or with the newest `history` events, or (neither) from its head.
 
     `resumed` marks a join that the client did not name in a frame of its own: what cannot be resumed then ends with
-    `unsubscribed` instead of an error.
+    `unsubscribed` instead of an error. `own` marks one that the client did not name at all, because it follows all of
+    the user's rooms: nobody but the server will try it again, so nobody else hears of a refusal that will pass.
     """
 
     room: str
@@ -48,15 +53,16 @@ class Join(Struct, frozen=True):
     epoch: str | None = None
     frame_id: str | None = None
     resumed: bool = False
+    own: bool = False
 
     @staticmethod
-    def asked(frame: Subscribe, *, history: int) -> Join:
+    def asked(frame: Subscribe, *, limits: ConnectionLimits) -> Join:
         """Read a subscribe frame; without any wish it gets the default history."""
         data = frame.data
         if data.after is not None:
             return Join(frame.room, after=data.after, replay=True, epoch=data.epoch, frame_id=frame.id)
-        wanted = history if data.history is None else data.history
-        return Join(frame.room, history=wanted, epoch=data.epoch, frame_id=frame.id)
+        wanted = limits.history if data.history is None else data.history
+        return Join(frame.room, history=min(wanted, limits.history_max), epoch=data.epoch, frame_id=frame.id)
 
 
 async def join_stream(connection: Subscriber, services: Services, join: Join) -> None:
@@ -90,10 +96,16 @@ async def join_stream(connection: Subscriber, services: Services, join: Join) ->
         )
         connection.force(text_frame(frame))
         return
+    if join.own and result.retry_after_seconds is not None:
+        connection.join_later(join)
+        return
     _refuse(connection, join, result)
 
 
 def _refuse(connection: Subscriber, join: Join, refusal: Refusal) -> None:
+    if join.own and refusal is NO_SUCH_ROOM:
+        # The user left before the subscription began, and had not heard of it.
+        return
     if join.resumed and refusal is NO_SUCH_ROOM:
         frame = server_frames.unsubscribed(join.room, reason="removed", seq=join.after or 0)
     else:
@@ -110,13 +122,13 @@ async def fetch_page(connection: Subscriber, services: Services, fetch: Fetch) -
     if isinstance(access, Refusal):
         _refuse(connection, Join(fetch.room, frame_id=fetch.id), access)
         return
-    data = fetch.data
+    data, limit = fetch.data, min(fetch.data.limit, services.limits.history_max)
     if data.after is not None:
-        entries = await services.journal.read(fetch.room, after=data.after, upto=access.head, limit=data.limit)
+        entries = await services.journal.read(fetch.room, after=data.after, upto=access.head, limit=limit)
         more = bool(entries) and entries[-1].seq < access.head
     else:
         before = min(access.head + 1, data.before if data.before is not None else access.head + 1)
-        entries = await services.journal.read_back(fetch.room, before=before, limit=data.limit)
+        entries = await services.journal.read_back(fetch.room, before=before, limit=limit)
         more = bool(entries) and entries[0].seq > 1
     frame = server_frames.page(fetch.room, frame_id=fetch.id, events=_bodies(entries), more=more, head_seq=access.head)
     connection.force(text_frame(frame))

@@ -12,12 +12,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from signal import SIGKILL
 
 from msgspec import Struct
 
 from tests.faults.api import Api, Person, api_of
 from tests.faults.checker import ClientLog, Item, Report, check
+from tests.faults.dying_server import give_order
 from tests.faults.speaker import Speaker, item_of
 from tests.support.server import ServerProcess
 
@@ -109,11 +111,24 @@ class Crowd:
     async def kill(self) -> None:
         """End the server as a power cut would, a random moment from now."""
         await asyncio.sleep(self._choice.random() * _MOMENT_SECONDS)
-        self.kills.append(time.monotonic())
+        killed_at = time.monotonic()
         self.server.send_signal(SIGKILL)
         await asyncio.to_thread(self.server.wait)
+        await self._mourn(killed_at)
+
+    async def die_at(self, folder: Path, point: str) -> None:
+        """Have a `dying_server` with its data in `folder` kill itself as soon as a room reaches this fault point."""
+        ordered_at = time.monotonic()
+        give_order(folder, point)
+        code = await asyncio.to_thread(self.server.wait, PATIENCE_SECONDS)
+        assert code == -SIGKILL, f"it ended by itself, with {code}"
+        # Nobody knows when it died, but it was before the first connection broke.
+        await self._mourn(min((s.broken_at for s in self.speakers if s.broken_at > ordered_at), default=ordered_at))
+
+    async def _mourn(self, killed_at: float) -> None:
         await self.until(lambda: not any(speaker.connected for speaker in self.speakers))
-        self.landed += any(speaker.cut_off_by(self.kills[-1]) for speaker in self.speakers)
+        self.kills.append(killed_at)
+        self.landed += any(speaker.cut_off_by(killed_at) for speaker in self.speakers)
 
     async def restart(self) -> tuple[float, float]:
         """Start the server again and wait for the first ack: seconds to it from the start, and from the address."""

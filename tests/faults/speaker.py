@@ -68,7 +68,8 @@ class Speaker:
         self.opened_at = 0.0
         self.first_ack_at: float | None = None
         """When the present connection brought its first ack."""
-        self._broken_at = 0.0
+        self.broken_at = 0.0
+        """When the latest connection broke."""
         self._owed_since: float | None = None
         self.surprises: list[str] = []
         """Frames that no run expects, such as the end of a subscription."""
@@ -100,7 +101,7 @@ class Speaker:
 
     def cut_off_by(self, kill: float) -> bool:
         """Tell whether the latest break came after this time and left a post unanswered that was sent before it."""
-        return self._broken_at >= kill and self._owed_since is not None and self._owed_since <= kill
+        return self.broken_at >= kill and self._owed_since is not None and self._owed_since <= kill
 
     def post(self, room: str, body: str, *, client_msg_id: str) -> asyncio.Future[Answered]:
         """Post, now or when connected again; cancel the answer to give the post up, so that it is not repeated."""
@@ -178,11 +179,11 @@ class Speaker:
 
     def _closed(self) -> None:
         self._socket = None
-        self._broken_at = time.monotonic()
+        self.broken_at = time.monotonic()
         self._owed_since = min((at for _, at in self._in_flight.values()), default=None)
         self._in_flight.clear()
         if not self._leaving:
-            self.log.records.append(Closed(self._broken_at, self._connection))
+            self.log.records.append(Closed(self.broken_at, self._connection))
         self._heard()
 
     def _hello(self) -> dict[str, object]:

@@ -11,14 +11,12 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from signal import SIGKILL
 
 import pytest
 from msgspec import Struct
 
 from tests.faults.api import api_of
 from tests.faults.checker import Report
-from tests.faults.dying_server import give_order
 from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather, p95
 from tests.faults.seeds import seed_of
 from tests.support.server import ServerProcess, running_server
@@ -75,10 +73,7 @@ async def die_at(server: ServerProcess, cast: Cast, folder: Path, points: Sequen
         await crowd.chat(window=4)
         for point in points:
             await acks_more(crowd, 40)
-            crowd.kills.append(time.monotonic())
-            give_order(folder, point)
-            code = await asyncio.to_thread(server.wait, PATIENCE_SECONDS)
-            assert code == -SIGKILL
+            await crowd.die_at(folder, point)
             first_acks.append(await crowd.restart())
         hushed = await crowd.hush()
         return Outcome(await crowd.judge(), crowd.surprises(), first_acks, hushed)
@@ -127,7 +122,7 @@ def test_killed_between_deciding_and_answering_it_keeps_what_it_wrote_and_says_s
     assert outcome.report.violations == {}
     assert outcome.surprises == []
     assert outcome.hushed
-    assert outcome.report.kills_in_flight >= 1
+    assert outcome.report.kills_in_flight == len(points)
     assert outcome.report.recovered >= 2
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
 from msgspec import Struct
 
+from tests.faults.api import Person
 from tests.faults.follower import Follower
 from tests.faults.participant import Frame, Gone, Participant
 from tests.faults.process_facts import look_at
 from tests.faults.reading import Reading
-from tests.faults.rig import Rig, faulty_rig, plain_rig
+from tests.faults.rig import Rig, plain_rig
 from tests.faults.seeds import seed_of
 from tests.faults.sender import Sender
 
@@ -36,10 +39,11 @@ class Size(Struct, frozen=True):
     seconds: float
     times: int
     worst_factor: float
+    always_allowed_seconds: float
 
 
-SHORT = Size(members=20, rate=200, padding=1000, seconds=4.0, times=1, worst_factor=5.0)
-FULL = Size(members=100, rate=200, padding=1000, seconds=60.0, times=20, worst_factor=1.2)
+SHORT = Size(members=20, rate=200, padding=1000, seconds=2.0, times=1, worst_factor=5.0, always_allowed_seconds=0.1)
+FULL = Size(members=100, rate=200, padding=1000, seconds=60.0, times=20, worst_factor=1.2, always_allowed_seconds=0.0)
 
 
 class TimedFollower(Follower):
@@ -88,12 +92,18 @@ class Crowd:
 class SlowReader:
     """The member who reads at most so many bytes a second, until told to hurry."""
 
-    def __init__(self, crowd: Crowd) -> None:
+    def __init__(self, crowd: Crowd, *, bytes_per_second: int) -> None:
         self._crowd = crowd
+        self._bytes_per_second = bytes_per_second
         self.reading = Reading(crowd.room)
         self.hurries = trio.Event()
         self.code: int | None = None
-        self.lagging_after: float | None = None
+        self.told_after = 0.0
+
+    @property
+    def habit(self) -> str:
+        """How it reads."""
+        return f"reads {self._bytes_per_second} B/s" if self._bytes_per_second else "reads nothing"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Subscribe, then read slowly."""
@@ -104,17 +114,23 @@ class SlowReader:
         try:
             while True:
                 if not self.hurries.is_set():
-                    await trio.sleep(0.1)
-                size = 65_536 if self.hurries.is_set() else SLOW_BYTES_PER_SECOND // 10
+                    await self._look_away()
+                size = 65_536 if self.hurries.is_set() else self._bytes_per_second // 10
                 await line.read(size)
                 for frame in line.taken():
                     self.reading.take(frame)
-                if self.reading.lagging and self.lagging_after is None:
-                    self.lagging_after = trio.current_time() - began
+                if self.reading.lagging and not self.told_after:
+                    self.told_after = trio.current_time() - began
         except Gone as gone:
             self.code = gone.code
         finally:
             line.drop()
+
+    async def _look_away(self) -> None:
+        if self._bytes_per_second:
+            await trio.sleep(0.1)
+        else:
+            await self.hurries.wait()
 
     async def caught_up(self, seq: int) -> None:
         """Wait until it has everything up to `seq` and has been told that it is live again."""
@@ -133,15 +149,18 @@ class SlowReader:
 async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tmp_path: Path, size: Size) -> None:
     """T9: `lagging`, every seq in order, `caught_up`, no close; the others' p99 and the server's memory hold."""
     seed = seed_of("slow reader")
+    baselines: list[float] = []
+    besides: list[float] = []
     with plain_rig(tmp_path, profile="loadtest", outbox_items=OUTBOX_ITEMS, outbox_bytes=OUTBOX_KIB * 1024) as rig:
         for number in range(size.times):
             crowd = Crowd(rig, size, seed + number)
-            slow = SlowReader(crowd)
+            slow = SlowReader(crowd, bytes_per_second=0 if number % 2 else SLOW_BYTES_PER_SECOND)
             baseline, beside, growth = await _two_phases(crowd, slow)
             reading = slow.reading
             print(
-                f"  p99_ms baseline={baseline * 1000:.1f} beside_slow={beside * 1000:.1f} delivered={len(reading.given)}"
-                f" lagging={reading.lagging} lagging_after_s={slow.lagging_after} rss_growth_kib={growth}"
+                f"  {slow.habit} p99_ms baseline={baseline * 1000:.1f} beside={beside * 1000:.1f}"
+                f" delivered={len(reading.given)} lagging={reading.lagging} told_after_s={slow.told_after:.1f}"
+                f" rss_growth_kib={growth}"
             )
             assert slow.code is None, f"the slow reader was closed with {slow.code}"
             assert reading.lagging >= 1
@@ -150,8 +169,17 @@ async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tm
             assert reading.last == rig.api.history(crowd.owner, crowd.room)[-1]["seq"]
             assert sum(other.readings[crowd.room].gaps for other in crowd.others) == 0
             assert not any(other.closes or other.readings[crowd.room].lagging for other in crowd.others)
-            assert beside < max(baseline * size.worst_factor, 0.05 if size is SHORT else 0.0)
+            baselines.append(baseline)
+            besides.append(beside)
             assert growth < OUTBOX_KIB + MARGIN_KIB
+    # One run is at the mercy of its neighbours on the machine; the middle of many is not.
+    allowed = max(statistics.median(baselines) * size.worst_factor, size.always_allowed_seconds)
+    assert statistics.median(besides) <= allowed
+
+
+async def _until_lagging(crowd: Crowd) -> None:
+    """The server knows before the reader does, who has yet to read that far."""
+    await crowd.rig.api.until_room(crowd.room, lambda health: health["lagging"] == 1)
 
 
 async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int]:
@@ -167,6 +195,7 @@ async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int
         await trio.sleep(crowd.size.seconds)
         baseline, before = crowd.p99(), look_at(crowd.rig.server.pid)
         await nursery.start(slow.run)
+        await _until_lagging(crowd)
         await trio.sleep(crowd.size.seconds)
         beside, after = crowd.p99(), look_at(crowd.rig.server.pid)
         slow.hurries.set()
@@ -178,3 +207,94 @@ async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int
         await slow.caught_up(max(crowd.sender.acks.values()))
         nursery.cancel_scope.cancel()
     return baseline, beside, after.resident_kib - before.resident_kib
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A server that wants a sign of life every two seconds, and some progress as often."""
+    folder = tmp_path_factory.mktemp("server")
+    settings = {"heartbeat_seconds": 1, "pong_seconds": 1, "stall_seconds": 2, "outbox_items": OUTBOX_ITEMS}
+    with plain_rig(folder, profile="loadtest", **settings) as rig:
+        yield rig
+
+
+async def _fill(rig: Rig, owner: Person, room: str) -> None:
+    """Post until the room's one slow subscriber lags."""
+    line = await Participant.greeted(rig.port, owner.token)
+    for number in range(1000):
+        data = {"client_msg_id": f"fill{number}", "body": f"{number} " + "x" * 3900}
+        assert (await line.ask("send", room=room, data=data))["type"] == "ack"
+        if number % 20 == 19 and rig.api.room_health(room)["lagging"]:
+            break
+    else:
+        raise AssertionError("a subscriber that reads nothing never lagged")
+    line.drop()
+
+
+async def test_a_reader_that_makes_slow_progress_is_neither_stalled_nor_dead(impatient: Rig) -> None:
+    """Pings and pongs are stuck behind what it has yet to read; that it goes on reading is the sign of life."""
+    owner, member = impatient.api.people(2)
+    room = impatient.api.room(owner, member)
+    slow = await Participant.greeted(impatient.port, member.token, receive_bytes=16_384)
+    reading = Reading(room)
+    reading.take(await slow.subscribe(room, history=0))
+    await _fill(impatient, owner, room)
+    began = trio.current_time()
+    while trio.current_time() < began + 6:
+        await trio.sleep(0.1)
+        # Raises Gone when the server has given up.
+        await slow.read(SLOW_BYTES_PER_SECOND // 5)
+    head = impatient.api.room_health(room)["head_seq"]
+    with trio.fail_after(10):
+        while reading.last < head or reading.behind:
+            reading.take(await slow.next())
+    print(f"  read slowly for 6 s, then up to {head}; lagging={reading.lagging}")
+    assert (reading.lagging, reading.gaps, reading.repeats) == (1, 0, 0)
+    slow.drop()
+
+
+async def test_a_reader_that_makes_no_progress_is_closed_as_stalled(impatient: Rig) -> None:
+    """4003 after the time for it and not before; the client may come back, and resumes where it was."""
+    owner, member = impatient.api.people(2)
+    room = impatient.api.room(owner, member)
+    stuck = await Participant.greeted(impatient.port, member.token, receive_bytes=16_384)
+    reading = Reading(room)
+    reading.take(await stuck.subscribe(room, history=0))
+    await _fill(impatient, owner, room)
+    began = trio.current_time()
+    await impatient.api.until_room(room, lambda health: health["subscribers"] == 0)
+    seconds = trio.current_time() - began
+    with pytest.raises(Gone) as gone:
+        while True:
+            reading.take(await stuck.next())
+    assert gone.value.code == 4003
+    resume = {room: reading.resume()}
+    back = await Participant.greeted(impatient.port, member.token, resume=resume)
+    head = impatient.api.room_health(room)["head_seq"]
+    while reading.last < head:
+        reading.take(await back.next())
+    print(f"  closed after {seconds:.1f} s at seq {resume[room]['seq']}, resumed to {head}")
+    assert 1.0 < seconds < 6.0
+    assert (reading.gaps, reading.repeats) == (0, 0)
+    back.drop()
+
+
+async def test_pages_asked_for_at_once_wait_for_their_reader(impatient: Rig) -> None:
+    """Thirty of the largest pages, asked for in one go by somebody who reads slowly: each comes, nobody is cut."""
+    owner = impatient.api.person()
+    room = impatient.api.room(owner)
+    line = await Participant.greeted(impatient.port, owner.token, receive_bytes=16_384)
+    for number in range(100):
+        data = {"client_msg_id": f"page{number}", "body": "x" * 3900}
+        assert (await line.ask("send", room=room, data=data))["type"] == "ack"
+    asked = [await line.say("fetch", room=room, data={"after": 1, "limit": 100}) for _ in range(30)]
+    answered: list[str] = []
+    with trio.fail_after(30):
+        while len(answered) < len(asked):
+            frame = await line.next()
+            if frame["type"] == "page":
+                assert len(frame["data"]["events"]) == 100
+                answered.append(frame["id"])
+                await trio.sleep(0.02)
+    assert answered == asked
+    line.drop()
