@@ -14,7 +14,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 soak: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m soak -s $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m soak -s --timeout=0 -o faulthandler_timeout=0 $(PYTEST_FLAGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench all --short

@@ -97,6 +97,7 @@ class Round(Struct, frozen=True):
         return {
             "cpu_us_per_delivery": self.server.total / max(1, deliveries) * 1e6,
             "of_which_kernel_us": self.server.system / max(1, deliveries) * 1e6,
+            "of_which_own_us": self.server.user / max(1, deliveries) * 1e6,
             "server_cpu_share": self.server.total / wall,
             "deliveries_per_second": deliveries / wall,
             "deliveries": deliveries,

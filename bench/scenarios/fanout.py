@@ -19,6 +19,7 @@ from bench.target import COMPARATOR, JUSTCHAT, Target, comparator_target, justch
 
 CPU_GOAL = 0.9
 _CPU = "cpu_us_per_delivery"
+_OWN = "of_which_own_us"
 _P99 = "delivery_p99_ms"
 
 
@@ -44,7 +45,7 @@ def median_row(label: str, rounds: list[Round]) -> Row:
     doubts = doubts_about_round(medians)
     if not all(each.gapless and each.carried for each in rounds):
         doubts += (story_of(rounds),)
-    return Row(label, medians, doubts, {name: values[name] for name in (_CPU, _P99)})
+    return Row(label, medians, doubts, {name: values[name] for name in (_CPU, _OWN, _P99)})
 
 
 def compare(ours: Target, theirs: Target, options: FanoutOptions, site: Site) -> tuple[list[Round], list[Round]]:
@@ -93,6 +94,7 @@ def run_fanout(options: FanoutOptions, site: Site) -> Outcome:
     held = median_row(f"{JUSTCHAT} sustained", [sustained])
     findings = (
         _ratio(f"CPU per delivery, {JUSTCHAT} / {COMPARATOR}", _CPU, mine, others, CPU_GOAL),
+        _ratio(f"its part outside the kernel, {JUSTCHAT} / {COMPARATOR}", _OWN, mine, others),
         _ratio(f"delivery p99, {JUSTCHAT} / {COMPARATOR}", _P99, mine, others),
         Finding(
             f"CPU per delivery, sustained / at {options.rate:,.0f} messages/s", held.figures[_CPU] / mine.figures[_CPU]

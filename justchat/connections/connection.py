@@ -330,8 +330,12 @@ class Connection:
                 del self._pending[reply]
                 reply.abandon()
                 self.say(server_frames.error(_LATE, frame_id=frame_id, room=room))
-        if now - self._socket.last_progress > limits.stall_seconds:
+        progress = self._socket.last_progress
+        if now - progress > limits.stall_seconds:
             self.close(CloseCode.STALLED_READER, "nothing was read for too long")
+        elif self._socket.queued:
+            # A ping would be stuck behind what is queued: that some of it is taken is the sign of life.
+            self._heard_at = progress
         elif self._listening:
             self._mind_silence(now)
         if self._rate_strikes:

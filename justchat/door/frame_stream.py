@@ -72,6 +72,11 @@ class FrameStream(trio.abc.Stream):
         return self._writer.closed or self._writer.sealed
 
     @property
+    def queued(self) -> bool:
+        """Whether frames wait for the kernel to take them."""
+        return self._writer.queued
+
+    @property
     def last_progress(self) -> float:
         """Trio time of the last outgoing progress; now, when nothing is queued."""
         return self._writer.last_progress

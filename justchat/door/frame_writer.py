@@ -7,7 +7,10 @@ always completed. Once a close frame is queued the writer is sealed: nothing fol
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -30,6 +33,7 @@ class FrameWriter:
         "_outbox",
         "_progress",
         "_socket",
+        "_untaken",
         "closed",
         "opened",
         "sealed",
@@ -55,11 +59,24 @@ class FrameWriter:
         self._flushing = False
         self._flushed: trio.Event | None = None
         self._progress = 0.0
+        self._untaken = 0
+
+    @property
+    def queued(self) -> bool:
+        """Whether frames wait for the kernel to take them."""
+        return self._flushing
 
     @property
     def last_progress(self) -> float:
-        """Trio time at which the kernel last took a byte; now, when nothing is queued."""
-        return self._progress if self._flushing else trio.current_time()
+        """Trio time at which the client was last seen to take a byte; now, when nothing is queued."""
+        if not self._flushing:
+            return trio.current_time()
+        # The kernel takes more in large steps only; a slow client takes little in between, and is alive all the same.
+        untaken = _untaken_bytes(self._socket.fileno())
+        if untaken < self._untaken:
+            self._progress = trio.current_time()
+        self._untaken = untaken
+        return self._progress
 
     def offer(self, frames: bytes, count: int = 1) -> bool:
         """Send or queue whole frames; False, and nothing queued, when over a bound, not open, sealed or closed."""
@@ -170,3 +187,10 @@ class FrameWriter:
             self._progress = trio.current_time()
         self._outbox.put_back(chunk[sent:])
         # ... to here.
+
+
+def _untaken_bytes(descriptor: int) -> int:
+    """Count what the kernel holds and the client has not acknowledged; 0 where that cannot be asked."""
+    if descriptor < 0 or sys.platform != "linux":
+        return 0
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

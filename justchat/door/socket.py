@@ -84,6 +84,11 @@ class WebSocket:
         return self._stream.last_received
 
     @property
+    def queued(self) -> bool:
+        """Whether frames wait for a client that does not read them fast enough."""
+        return self._stream.queued
+
+    @property
     def last_progress(self) -> float:
         """Trio time at which the client last took a byte off our hands; now, when nothing is queued."""
         return self._stream.last_progress

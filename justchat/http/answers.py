@@ -24,7 +24,8 @@ Handler = Callable[..., Awaitable[Response]]
 STORAGE_UNAVAILABLE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _NOT_JSON = Refusal(ErrorCode.UNSUPPORTED_MEDIA, "send application/json")
 _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
-_CURSOR_MAX_CHARACTERS = 200
+# A room's name grows when it is folded, at worst threefold, and its cursor holds that and the room's id.
+_TEXT_MAX_CHARACTERS = 500
 
 
 class Refused(Exception):
@@ -40,6 +41,11 @@ def granted(value: T | Refusal) -> T:
     if isinstance(value, Refusal):
         raise Refused(value)
     return value
+
+
+async def has_body() -> bool:
+    """Tell whether the request says anything in a body."""
+    return bool(request.mimetype or await request.get_data())
 
 
 async def read_body(decoder: msgspec.json.Decoder[T]) -> T:
@@ -63,7 +69,7 @@ def read_number(name: str, *, low: int, high: int) -> int | None:
     return int(text)
 
 
-def read_text(name: str, *, longest: int = _CURSOR_MAX_CHARACTERS) -> str | None:
+def read_text(name: str, *, longest: int = _TEXT_MAX_CHARACTERS) -> str | None:
     """Read one text of the query string. Raises Refused."""
     text = request.args.get(name)
     if text is not None and (len(text) > longest or not text.isprintable()):
@@ -102,6 +108,8 @@ def no_content() -> Response:
     """Answer that it is done and there is nothing to say."""
     response = Response(b"", status=204)
     response.headers.pop("content-type", None)
+    # RFC 9110, 8.6: a 204 has none.
+    response.headers.pop("content-length", None)
     return response
 
 

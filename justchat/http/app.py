@@ -37,6 +37,8 @@ _BY_STATUS = {
 def create_app(system: System) -> QuartTrio:
     """Build the app over a running system."""
     app = QuartTrio("justchat", static_folder=None)
+    # An address means what it says: no redirects to what may have been meant, to a host that the caller named.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = system.config.request_max_bytes
     app.config["BODY_TIMEOUT"] = system.config.body_read_seconds
     for routes in (AuthRoutes(system), RoomRoutes(system), MemberRoutes(system), MessageRoutes(system)):
@@ -75,5 +77,6 @@ async def _http_error(error: HTTPException) -> Response:
 
 
 async def _crash(error: Exception) -> Response:
-    logger.error("event=request_crashed request_id=%s path=%s", g.get("request_id"), request.path, exc_info=error)
+    # The path is whatever the caller wrote, line breaks included.
+    logger.error("event=request_crashed request_id=%s path=%r", g.get("request_id"), request.path, exc_info=error)
     return problem_answer(Refusal(ErrorCode.INTERNAL, "this is a bug; the log has the details"))

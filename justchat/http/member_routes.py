@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from justchat.http.answers import (
     PageAsk,
     Refused,
     granted,
+    has_body,
     json_answer,
     no_content,
     page_answer,
@@ -37,12 +38,19 @@ from storage.records import UserRecord
 _NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 
 
-class RoleBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The role to give."""
+class AddBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The role that a new member gets."""
 
     role: Role = Role.MEMBER
 
 
+class RoleBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The role to give. It must be named: nobody is to lose theirs by a body that says nothing."""
+
+    role: Role
+
+
+_add_body = msgspec.json.Decoder(AddBody)
 _role_body = msgspec.json.Decoder(RoleBody)
 
 
@@ -115,7 +123,7 @@ class MemberRoutes:
         return json_answer(MemberDetail(user_view(account), member.role, member.joined_seq, tuple(sorted(allowed))))
 
     async def add(self, caller: UserRecord, room: str, user: str) -> Response:
-        body = await read_body(_role_body) if request.mimetype else RoleBody()
+        body = await read_body(_add_body) if await has_body() else AddBody()
         account = await self._directory.user(user) if is_id("u", user) else None
         if account is None or account.disabled:
             granted(await self._system.rooms.room(room).look(caller.id))

@@ -36,12 +36,21 @@ class Api:
 
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
+        self._http = self._new_client()
+
+    @staticmethod
+    def _new_client() -> httpx.Client:
         limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
-        self._http = httpx.Client(verify=False, trust_env=False, timeout=15, limits=limits)
+        return httpx.Client(verify=False, trust_env=False, timeout=15, limits=limits)
 
     def close(self) -> None:
         """Close its connections."""
         self._http.close()
+
+    def close_idle(self) -> None:
+        """Close the connections that are kept for later calls."""
+        self._http.close()
+        self._http = self._new_client()
 
     def people(self, count: int) -> list[Person]:
         """Register this many."""

@@ -22,6 +22,7 @@ class Follower:
         self.token = token
         self.readings = {room: Reading(room) for room in rooms}
         self.closes: Counter[int] = Counter()
+        self.goodbyes = 0
         self.connects = 0
         self.resumes = 0
         self.line: Participant | None = None
@@ -89,6 +90,7 @@ class Follower:
 
     def take(self, frame: Frame) -> None:
         """Look at one frame."""
+        self.goodbyes += frame["type"] == "goodbye"
         room = frame.get("room")
         if room in self.readings:
             self.readings[room].take(frame)

@@ -114,7 +114,8 @@ class Crowd:
         killed_at = time.monotonic()
         self.server.send_signal(SIGKILL)
         await asyncio.to_thread(self.server.wait)
-        await self._mourn(killed_at)
+        await self._all_cut_off()
+        self._count_kill(killed_at)
 
     async def die_at(self, folder: Path, point: str) -> None:
         """Have a `dying_server` with its data in `folder` kill itself as soon as a room reaches this fault point."""
@@ -122,11 +123,15 @@ class Crowd:
         give_order(folder, point)
         code = await asyncio.to_thread(self.server.wait, PATIENCE_SECONDS)
         assert code == -SIGKILL, f"it ended by itself, with {code}"
+        await self._all_cut_off()
         # Nobody knows when it died, but it was before the first connection broke.
-        await self._mourn(min((s.broken_at for s in self.speakers if s.broken_at > ordered_at), default=ordered_at))
+        broken = [speaker.broken_at for speaker in self.speakers if speaker.broken_at > ordered_at]
+        self._count_kill(min(broken, default=ordered_at))
 
-    async def _mourn(self, killed_at: float) -> None:
-        await self.until(lambda: not any(speaker.connected for speaker in self.speakers))
+    async def _all_cut_off(self) -> None:
+        assert await self.until(lambda: not any(speaker.connected for speaker in self.speakers))
+
+    def _count_kill(self, killed_at: float) -> None:
         self.kills.append(killed_at)
         self.landed += any(speaker.cut_off_by(killed_at) for speaker in self.speakers)
 

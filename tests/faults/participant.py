@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
@@ -152,12 +152,12 @@ class Participant:
         """Subscribe and skip to the answer."""
         return await self.ask("subscribe", room=room, data=data)
 
-    async def closed(self) -> int:
-        """Read to the end and give the close code; fails after 15 s."""
+    async def closed(self, look: Callable[[Frame], None] = lambda _: None) -> int:
+        """Read to the end, have each frame looked at, and give the close code; fails after 15 s."""
         with trio.fail_after(DEADLINE_SECONDS):
             try:
                 while True:
-                    await self.next()
+                    look(await self.next())
             except Gone as gone:
                 return gone.code
 

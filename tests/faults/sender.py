@@ -53,6 +53,7 @@ class Sender:
         """Ids that ended with a refusal that is final."""
         self.answers: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
+        self.goodbyes = 0
         self.contradictions = 0
         """Acks of one id with different seqs."""
         self.unanswered = 0
@@ -83,6 +84,9 @@ class Sender:
     def _done(self) -> bool:
         return self.stopping and not self.pending and not self._retry_at
 
+    def _may_begin(self) -> bool:
+        return not self.stopping and len(self.pending) + len(self._retry_at) < self.window
+
     async def _once(self) -> None:
         with trio.move_on_after(ANSWER_SECONDS):
             self._line = await Participant.greeted(self.port, self.token)
@@ -109,7 +113,7 @@ class Sender:
             self.unanswered += len(overdue)
             # The line is taken for dead, as a real client would.
             raise Gone(1006)
-        if not self.stopping and self._next_at <= now and len(self.pending) < self.window:
+        if self._may_begin() and self._next_at <= now:
             self._next_at = max(self._next_at, now - 1.0) + self.choice.expovariate(self.rate)
             client_msg_id = f"{self.tag}-{len(self.attempts)}"
             body = f"{client_msg_id} {self.choice.getrandbits(32)} {self.padding}".strip()
@@ -120,7 +124,7 @@ class Sender:
     def _wake_at(self) -> float:
         now = trio.current_time()
         candidates = [now + _LOOK_SECONDS, *self._retry_at.values()]
-        if not self.stopping and len(self.pending) < self.window:
+        if self._may_begin():
             candidates.append(self._next_at)
         return min(candidates)
 
@@ -131,6 +135,7 @@ class Sender:
         await line.say("send", room=room, data=data, frame_id=client_msg_id)
 
     def _answered(self, frame: Frame) -> None:
+        self.goodbyes += frame["type"] == "goodbye"
         client_msg_id = frame.get("id")
         if client_msg_id not in self.attempts:
             return

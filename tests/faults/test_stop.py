@@ -1,0 +1,177 @@
+"""A server that is asked to stop while it is busy: it finishes what it took, says goodbye, and is gone in time."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+from msgspec import Struct
+
+from tests.faults.conversation import Cast, Conversation
+from tests.faults.participant import HOST, Participant
+from tests.faults.rig import Rig, faulty_rig
+from tests.faults.seeds import seed_of
+
+pytestmark = pytest.mark.real_clock
+
+STOP_SECONDS = 10.0
+NON_READERS = 5
+IDLE_HTTP = 3
+HOLD_SECONDS = 0.3
+LONG_BODY = "x" * 16_000
+LONG_POSTS = 300
+
+
+class Size(Struct, frozen=True):
+    """Runs, the time a stop may drain, and who is there. Those who neither read nor talk come on top."""
+
+    runs: int
+    drain_seconds: float
+    cast: Cast
+
+
+SHORT = Size(runs=2, drain_seconds=2, cast=Cast(rooms=2, senders=4, followers=10, rate=40))
+FULL = Size(runs=20, drain_seconds=8, cast=Cast(rooms=2, senders=5, followers=485, rate=4))
+
+
+class Scene:
+    """Everything that can be in a server's way when it stops."""
+
+    def __init__(self, rig: Rig, size: Size, seed: int) -> None:
+        self.rig = rig
+        self.choice = random.Random(seed)
+        self.talk = Conversation(rig.api, rig.port, size.cast, seed=seed)
+        self.reader, self.held_up = rig.api.people(2)
+        self.long_room = rig.api.room(self.reader)
+        self.held = rig.api.room(self.held_up)
+        self.deaf: list[Participant] = []
+        self.idle: list[trio.SocketStream] = []
+        self.idle_ended = 0
+        self.downloaded = 0
+        self.held_ack: dict[str, object] = {}
+        self.held_status = 0
+        self.drained: list[str] = []
+
+    async def prepare(self) -> None:
+        """Fill a room with long messages, and have some who do not read subscribe to it first."""
+        for _ in range(NON_READERS):
+            line = await Participant.greeted(self.rig.port, self.reader.token, receive_bytes=16_384)
+            await line.subscribe(self.long_room, history=0)
+            self.deaf.append(line)
+        line = await Participant.greeted(self.rig.port, self.reader.token)
+        for start in range(0, LONG_POSTS, 20):
+            asked = []
+            for number in range(start, start + 20):
+                data = {"client_msg_id": f"long{number}", "body": LONG_BODY}
+                asked.append(await line.say("send", room=self.long_room, data=data))
+            for frame_id in asked:
+                assert (await line.until("ack", "error", frame_id=frame_id))["type"] == "ack"
+        line.drop()
+        for _ in range(IDLE_HTTP):
+            stream = await trio.open_tcp_stream(HOST, self.rig.port)
+            await stream.send_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            await stream.receive_some(65_536)
+            self.idle.append(stream)
+        assert self.rig.api.room_health(self.long_room)["lagging"] == NON_READERS
+
+    async def download_slowly(self) -> None:
+        """Fetch some megabytes over REST at 200 KB/s, until done or cut."""
+        sock = trio.socket.socket()
+        sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 16_384)
+        await sock.connect((HOST, self.rig.port))
+        async with trio.SocketStream(sock) as stream:
+            path = f"/api/v1/rooms/{self.long_room}/messages?limit={LONG_POSTS}"
+            await stream.send_all(
+                f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.reader.token}\r\n\r\n".encode()
+            )
+            try:
+                while data := await stream.receive_some(10_000):
+                    self.downloaded += len(data)
+                    await trio.sleep(0.05)
+            except trio.BrokenResourceError:
+                return
+
+    async def wait_idle_ends(self) -> None:
+        """Wait for the server to close the connections that nobody uses."""
+        for stream in self.idle:
+            if not await stream.receive_some(100):
+                self.idle_ended += 1
+            await stream.aclose()
+
+    async def post_by_rest(self) -> None:
+        """Post to the held room over REST."""
+        body = {"client_msg_id": "held-rest", "body": "held"}
+        answer = await self.rig.api.arequest(self.held_up, "POST", f"/rooms/{self.held}/messages", body)
+        self.held_status = answer.status_code
+
+    async def stop(self, in_background: Callable[[Callable[[], Awaitable[None]]], None]) -> tuple[int, float]:
+        """Ask the server to stop while a commit is held, let it go on, and give the exit code and the seconds."""
+        line = await Participant.greeted(self.rig.port, self.held_up.token)
+        self.rig.switches.stall(self.held)
+        held = await line.say("send", room=self.held, data={"client_msg_id": "held", "body": "held"})
+        in_background(self.post_by_rest)
+        await self.rig.api.until_received(self.held, 3)
+        self.rig.server.send_signal(signal.SIGTERM)
+        began = trio.current_time()
+        in_background(self.wait_idle_ends)
+        await trio.sleep(HOLD_SECONDS)
+        late = await line.say("send", room=self.held, data={"client_msg_id": "late", "body": "late"})
+        self.drained.append((await line.until("ack", "error", frame_id=late))["data"]["code"])
+        self.rig.switches.release(self.held)
+        self.held_ack = await line.until("ack", "error", frame_id=held)
+        await line.until("goodbye")
+        self.drained.append(str(await line.closed()))
+        code = await trio.to_thread.run_sync(self.rig.server.wait)
+        seconds = trio.current_time() - began
+        for each in (line, *self.deaf):
+            each.drop()
+        return code, seconds
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(SHORT, id="short"),
+        pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, size: Size) -> None:
+    """T24: exit code 0 within 10 s, `goodbye` and 1012 for whoever reads, what was taken is finished, all resume."""
+    seed = seed_of("stop")
+    settings = {"drain_seconds": size.drain_seconds, "keep_alive_seconds": 60, "outbox_items": 64}
+    long = {"body_max_characters": 16_000, "frame_max_bytes": 20_000, "history_page_max": 1000}
+    for number in range(size.runs):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with faulty_rig(folder, **settings, **long) as rig:
+            scene = Scene(rig, size, seed + number)
+            await scene.prepare()
+            async with trio.open_nursery() as nursery, scene.talk.going_on():
+                nursery.start_soon(scene.download_slowly)
+                await trio.sleep(scene.choice.uniform(0.5, 1.5))
+                readers = [*scene.talk.senders, *scene.talk.followers]
+                code, seconds = await scene.stop(nursery.start_soon)
+                log = rig.server.log
+                told = sum(reader.goodbyes == 1 and reader.closes[1012] == 1 for reader in readers)
+                await trio.to_thread.run_sync(rig.server.start)
+                await trio.sleep(0.3)
+            print(
+                f"  code={code} seconds={seconds:.2f} told={told}/{len(readers)} deaf={len(scene.deaf)}"
+                f" downloaded_kib={scene.downloaded // 1024} idle_ended={scene.idle_ended} drained={scene.drained}"
+            )
+            verdict = scene.talk.verdict()
+            assert code == 0
+            assert seconds < STOP_SECONDS
+            assert told == len(readers)
+            assert not {code for code in scene.talk.closes if code not in {0, 1012}}
+            assert scene.drained == ["draining", "1012"]
+            assert (scene.held_ack["type"], scene.held_status) == ("ack", 201)
+            held = [event["data"].get("client_msg_id") for event in rig.api.history(scene.held_up, scene.held)]
+            assert held[1:] == ["held", "held-rest"]
+            assert scene.idle_ended == IDLE_HTTP
+            assert verdict.clean(), verdict
+            assert "Traceback" not in log
