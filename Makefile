@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-PYTEST_FLAGS ?=
+# Two workers, each with whole files: most of the time goes into waiting for servers and browsers.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
+SOAK_FLAGS ?=
 
 .PHONY: run test soak bench lint format lock clean
 
@@ -14,7 +16,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 soak: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m soak -s --timeout=0 -o faulthandler_timeout=0 $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m soak -s --timeout=0 -o faulthandler_timeout=0 $(SOAK_FLAGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench all --short

@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import signal
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,14 +41,9 @@ def _parser() -> ArgumentParser:
     every = commands.add_parser(ALL, help="every scenario, one after another")
     _add_common(every)
     for scenario in SCENARIOS.values():
-        command = commands.add_parser(
-            scenario.name,
-            help=scenario.summary,
-            description=scenario.summary,
-            formatter_class=ArgumentDefaultsHelpFormatter,
-        )
+        command = commands.add_parser(scenario.name, help=scenario.summary, description=scenario.summary)
         _add_common(command)
-        options = command.add_argument_group("options (unset: the full or the short form's own)")
+        options = command.add_argument_group("options, with their values in the full and in the short form")
         for name, value in scenario.defaults(short=False).items():
             flag = f"--{name.replace('_', '-')}"
             shown = f"{value}, short {scenario.defaults(short=True)[name]}"

@@ -8,6 +8,7 @@ import trio
 
 from justchat.door.front_door import FrontDoor
 from justchat.system import System
+from justchat.wire.close_codes import CloseCode
 
 logger = logging.getLogger(__name__)
 
@@ -43,4 +44,6 @@ async def _send_away(system: System) -> None:
     while True:
         for connection in system.index:
             connection.say_goodbye()
+        for socket in list(system.index.arriving):
+            socket.close(CloseCode.RESTARTING, "restarting")
         await trio.sleep(_LOOK_SECONDS)

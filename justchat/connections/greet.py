@@ -46,10 +46,13 @@ class Greeter:
             await handshake.reject(403, encode_problem(_FOREIGN_ORIGIN))
             return
         socket = await handshake.accept()
+        self._services.index.arriving.add(socket)
         try:
             await self._converse(socket, _bearer(handshake))
         except SocketClosed:
             return
+        finally:
+            self._services.index.arriving.discard(socket)
 
     def _origin_allowed(self, handshake: Handshake) -> bool:
         """Let native clients (no Origin), our own page and listed origins in."""
@@ -72,6 +75,7 @@ class Greeter:
         connection = Connection(socket, user.id, self._services, subscribes_all=hello.data.subscribe == "all")
         # Indexed before its rooms are listed: a membership that begins meanwhile is in the list or announced, or both.
         index.add(connection)
+        index.arriving.discard(socket)
         try:
             rooms = await self._rooms_of(user)
             self._welcome(connection, user, hello, rooms)

@@ -27,10 +27,19 @@ class Indexed(Protocol):
         ...
 
 
+class Arriving(Protocol):
+    """A socket whose user is not yet known."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye in the background."""
+        ...
+
+
 class ConnectionIndex:
-    """The open connections."""
+    """The open connections; `arriving` are the sockets that have yet to become one."""
 
     def __init__(self) -> None:
+        self.arriving: set[Arriving] = set()
         self._by_user: dict[str, list[Indexed]] = {}
         self._count = 0
 

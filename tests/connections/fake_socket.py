@@ -1,7 +1,7 @@
 """A socket without a network: the surface of the front door's `WebSocket` that connections use, on the virtual clock.
 
 Its client reads everything at once, or nothing, or as many frames as it is told; what is not read waits in an outbox
-with the bounds and the answers of the real one.
+that is bounded in frames and answers like the real one.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class FakeSocket:
         self.headers: dict[str, str] = {}
         self.max_items = max_items
         self.seen: list[Frame] = []
-        self.on_frame: Callable[[Frame], None] | None = None
+        self.on_queued: Callable[[Frame], None] | None = None
         self.closed_with: tuple[int, str] | None = None
         self.last_received = trio.current_time()
         self.peak_items = 0
         self.mute = False
         self._progress = trio.current_time()
         self._holding = False
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[Frame] = deque()
         self._room = trio.Event()
         self._to_server, self._from_client = trio.open_memory_channel[str](1000)
 
@@ -82,9 +82,12 @@ class FakeSocket:
             return
         if not self._outbox:
             self._progress = trio.current_time()
-        single = [frames] if count == 1 else _split(frames)
-        assert len(single) == count
-        self._outbox.extend(single)
+        decoded = frames_of(frames)
+        assert len(decoded) == count
+        self._outbox.extend(decoded)
+        if self.on_queued is not None:
+            for frame in decoded:
+                self.on_queued(frame)
         self.peak_items = max(self.peak_items, len(self._outbox))
         if not self._holding:
             self.read(len(self._outbox))
@@ -135,12 +138,10 @@ class FakeSocket:
         """Read this many frames."""
         for _ in range(min(count, len(self._outbox))):
             self._progress = trio.current_time()
-            for frame in frames_of(self._outbox.popleft()):
-                self.seen.append(frame)
-                if frame is PINGED and not self.mute:
-                    self.last_received = trio.current_time()
-                if self.on_frame is not None:
-                    self.on_frame(frame)
+            frame = self._outbox.popleft()
+            self.seen.append(frame)
+            if frame is PINGED and not self.mute:
+                self.last_received = trio.current_time()
         if len(self._outbox) * 2 < self.max_items:
             self._room.set()
             self._room = trio.Event()
@@ -162,15 +163,3 @@ class FakeSocket:
 
     def answers(self, frame_id: str) -> list[Frame]:
         return [frame for frame in self.seen if frame.get("id") == frame_id]
-
-
-def _split(frames: bytes) -> list[bytes]:
-    single, at = [], 0
-    while at < len(frames):
-        size, end = frames[at + 1], at + 2
-        if size in {126, 127}:
-            width = 2 if size == 126 else 8
-            size, end = int.from_bytes(frames[end : end + width], "big"), end + width
-        single.append(frames[at : end + size])
-        at = end + size
-    return single

@@ -68,10 +68,10 @@ class Story:
         if index < len(self.readers):
             old = self.readers[index]
             old.socket.leave()
-            joins = [Join(name, seq, replay=True, resumed=True) for name, seq in old.position.items()]
+            joins = [Join(name, seq, replay=True, resumed=True) for name, seq in old.positions().items()]
         joins += [Join(name, own=True) for name in ROOMS if everything]
         _, socket = self.house.connect(user, everything=everything, joins=joins, max_items=6)
-        return Reader(socket, user)
+        return Reader(socket, user, self.house.journal._store.head)
 
     def reader(self, index: int) -> Reader:
         if self.readers[index].socket.closed:
@@ -91,7 +91,7 @@ class Story:
                 self.reader(index).subscribe(name, history=history)
             case ("resume", index, name):
                 reader = self.reader(index)
-                reader.subscribe(name, after=reader.position.get(name, 1))
+                reader.subscribe(name, after=reader.positions().get(name, 1))
             case ("unsubscribe" | "fetch" as kind, index, name):
                 self.reader(index).ask(kind, name)
             case ("hold", index):

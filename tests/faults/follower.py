@@ -49,6 +49,7 @@ class Follower:
                     self.closes[gone.code] += 1
                 except OSError:
                     self.closes[0] += 1
+                    await trio.sleep(self.choice.uniform(0.05, 0.2))
                 await trio.sleep(self.choice.uniform(0.0, 0.05))
 
     async def _report(self, task_status: trio.TaskStatus[None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,22 +37,28 @@ class Gone(Exception):
 class Participant:
     """An open WebSocket; one task reads and any may send."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
+    def __init__(self, sock: trio.socket.SocketType, raw: socket.socket) -> None:
+        self.stream = trio.SocketStream(sock)
+        self._raw = raw
         self.code: int | None = None
         self._walker = FrameWalker()
         self._frames: deque[Frame] = deque()
         self._sending = trio.Lock()
 
+    def __del__(self) -> None:
+        """Leave nothing open behind a test that failed: its failure is what is to be read, not a warning."""
+        self._raw.close()
+
     @classmethod
     async def connect(cls, port: int, *, receive_bytes: int = 0, head: bytes = b"") -> Participant:
         """Connect and upgrade; `receive_bytes` bounds what the kernel takes in for a client that does not read."""
-        sock = trio.socket.socket()
+        raw = socket.socket()
+        sock = trio.socket.from_stdlib_socket(raw)
         try:
             if receive_bytes:
                 sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, receive_bytes)
             await sock.connect((HOST, port))
-            participant = cls(trio.SocketStream(sock))
+            participant = cls(sock, raw)
             await participant._upgrade(port)
         except BaseException:
             sock.close()

@@ -78,6 +78,7 @@ class Sender:
                 self.closes[gone.code] += 1
             except OSError:
                 self.closes[0] += 1
+                await trio.sleep(self.choice.uniform(0.05, 0.2))
             if not self._done():
                 await trio.sleep(self.choice.uniform(0.0, 0.05))
 
