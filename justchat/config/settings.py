@@ -152,7 +152,7 @@ class Config(Struct, frozen=True, kw_only=True):
     rooms_active_max: Annotated[int, _range(1, 1_000_000, "rooms", "Rooms active at once.")] = 20_000
     ring_entries: Annotated[
         int, _range(0, 65_536, "entries", "Newest entries an active room keeps encoded, to spare the store on resume.")
-    ] = 256
+    ] = 1024
     ask_seconds: Annotated[
         float, _range(0.1, 600, "seconds", "Deadline of a question to an actor; every caller has an answer by then.")
     ] = 5.0

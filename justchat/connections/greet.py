@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import trio
@@ -62,28 +63,40 @@ class Greeter:
         return urlsplit(origin).netloc == handshake.headers.get("host", "")
 
     async def _converse(self, socket: WebSocket, bearer: str | None) -> None:
+        connection = await self._admit(socket, bearer)
+        if connection is None:
+            return
+        # From here on only the connection is kept: not its hello, its user's record or the list of its rooms.
+        try:
+            await connection.run()
+        finally:
+            self._services.index.remove(connection)
+
+    async def _admit(self, socket: WebSocket, bearer: str | None) -> Connection | None:
+        """Say welcome to somebody who may come in; the connection is in the index then."""
         hello = await self._hello(socket)
         if hello is None:
-            return
+            return None
         user = await self._authenticate(socket, hello.data.token or bearer, hello.id)
         if user is None:
-            return
+            return None
         index = self._services.index
         if index.of_user(user.id) >= self._services.limits.sockets_per_user:
             socket.close(int(CloseCode.TOO_MANY_CONNECTIONS), "too many connections of this user")
-            return
+            return None
         connection = Connection(socket, user.id, self._services, subscribes_all=hello.data.subscribe == "all")
         # Indexed before its rooms are listed: a membership that begins meanwhile is in the list or announced, or both.
         index.add(connection)
         index.arriving.discard(socket)
-        try:
-            rooms = await self._rooms_of(user)
-            self._welcome(connection, user, hello, rooms)
-            await connection.run()
-        except StorageError:
-            socket.close(int(CloseCode.OVERLOADED), "storage is unavailable")
-        finally:
-            index.remove(connection)
+        with ExitStack() as undo:
+            undo.callback(index.remove, connection)
+            try:
+                self._welcome(connection, user, hello, await self._rooms_of(user))
+            except StorageError:
+                socket.close(int(CloseCode.OVERLOADED), "storage is unavailable")
+                return None
+            undo.pop_all()
+        return connection
 
     async def _hello(self, socket: WebSocket) -> Hello | None:
         text = None

@@ -51,7 +51,7 @@ class RoomLimits(Struct, frozen=True):
     batch: int = 256
     idle_seconds: float = 600.0
     load_seconds: float = 5.0
-    ring_entries: int = 256
+    ring_entries: int = 1024
     ring_bytes: int = 262_144
 
 

@@ -72,6 +72,11 @@ class Api:
         url = f"{self._server.url}{prefix}{path}"
         return self._http.request(method, url, headers=headers, json=body)
 
+    def post_raw(self, person: Person, path: str, raw: bytes) -> httpx.Response:
+        """Post bytes that are called JSON."""
+        headers = {"Authorization": f"Bearer {person.token}", "Content-Type": "application/json"}
+        return self._http.post(f"{self._server.url}/api/v1{path}", headers=headers, content=raw)
+
     def call(self, person: Person | None, method: str, path: str, body: object = None) -> Any:
         """Call, expect success and give the decoded answer."""
         answer = self.request(person, method, path, body)

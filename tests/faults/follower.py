@@ -11,8 +11,6 @@ import trio
 from tests.faults.participant import Frame, Gone, Participant
 from tests.faults.reading import Reading
 
-HELLO_SECONDS = 5.0
-
 
 class Follower:
     """One user's connection, renewed as often as it takes; `run` ends when it is cancelled."""
@@ -25,6 +23,7 @@ class Follower:
         self.goodbyes = 0
         self.connects = 0
         self.resumes = 0
+        self.cut_in_a_frame = 0
         self.line: Participant | None = None
         self.choice = choice
         self.silence_seconds = 5.0
@@ -57,7 +56,7 @@ class Follower:
         task_status.started()
 
     async def _once(self) -> None:
-        with trio.fail_after(HELLO_SECONDS) as scope:
+        with trio.fail_after(self.silence_seconds) as scope:
             try:
                 await self._open()
             except trio.TooSlowError:
@@ -75,6 +74,7 @@ class Follower:
                 if silence.cancelled_caught:
                     raise Gone(1006)
         finally:
+            self.cut_in_a_frame += line.in_a_frame
             line.drop()
             self.line = None
 

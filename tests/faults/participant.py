@@ -132,6 +132,11 @@ class Participant:
         await self._feed(data)
         return len(data)
 
+    @property
+    def in_a_frame(self) -> bool:
+        """Whether what has been read so far ends in the middle of a frame."""
+        return not self._walker.between_frames
+
     def taken(self) -> list[Frame]:
         """Give the frames that reads have completed so far."""
         frames = list(self._frames)
