@@ -39,6 +39,7 @@ from storage.ports import Journal
 # Where a fault may be planted, in the order in which a command meets these points.
 FAULT_POINTS = ("loading", "before_commit", "after_commit", "before_fan_out", "after_fan_out")
 
+_UNKNOWN_IDLE_SECONDS = 0.5
 _NOT_WRITTEN = Refusal(
     ErrorCode.STORAGE_UNAVAILABLE, "nothing was written; the same client_msg_id may be sent again", (), 1.0
 )
@@ -98,7 +99,9 @@ class RoomActor:
         """Serve until nobody has needed the room for the idle time."""
         await self._load()
         while True:
-            batch = await self.inbox.take_within(self.limits.batch, self.limits.idle_seconds)
+            # Anybody may ask for a room that does not exist: such an actor does not hold its place for long.
+            idle_seconds = self.limits.idle_seconds if self.state is not None else _UNKNOWN_IDLE_SECONDS
+            batch = await self.inbox.take_within(self.limits.batch, idle_seconds)
             if batch:
                 await self._turn(batch)
             elif not self.subscribers and self.passivate():

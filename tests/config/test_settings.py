@@ -51,7 +51,7 @@ PROMISED = {
     "probe_seconds": 30,
     "storage_deadline_seconds": 5,
     "catch_up_page": 300,
-    "ring_entries": 256,
+    "ring_entries": 1024,
 }
 
 

@@ -1,116 +1,114 @@
-"""A graceful stop of the whole server, in this process and on a real port: what is under way, and who is told."""
+"""A graceful stop of the whole server, on a real port: what is under way is finished, and everybody is told."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
-import httpx
 import pytest
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
 from justchat.app import Hooks, serve
 from justchat.config import Config
 from justchat.rooms.draft import Draft
 from justchat.rooms.room_actor import RoomActor
+from tests.support import rest, talker
+from tests.support.rest import Caller, register
+from tests.support.server import ServerProcess
+from tests.support.talker import Talker
 
 pytestmark = pytest.mark.real_clock
+DEADLINE_SECONDS = 10.0
 
 
 class Served:
-    """A server in this process, its user, and how to stop it."""
+    """A server in a thread of this process."""
 
-    def __init__(self, url: str, stop: trio.Event) -> None:
-        self.url = url
-        self.stop = stop
-        self.stopped = trio.Event()
-        self.token = ""
+    def __init__(self, *, drain_seconds: float, hooks: Hooks) -> None:
+        self.config = Config(port=0, database="memory://", bcrypt_cost=4, drain_seconds=drain_seconds)
+        self.url = ""
+        self.stopped = threading.Event()
+        self._hooks = hooks
+        self._announced = threading.Event()
+        self._stop: tuple[trio.lowlevel.TrioToken, trio.Event] | None = None
+        self._thread = threading.Thread(target=partial(trio.run, self._main))
 
-    async def rest(self, method: str, path: str, body: object = None) -> Any:
-        async with httpx.AsyncClient(base_url=f"{self.url}/api/v1", trust_env=False) as http:
-            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-            response = await http.request(method, path, json=body, headers=headers)
-            assert response.is_success, response.text
-            return response.json()
+    @property
+    def ws_url(self) -> str:
+        return f"{self.url.replace('http', 'ws')}/ws"
 
-    @asynccontextmanager
-    async def socket(self) -> AsyncIterator[WebSocketConnection]:
-        async with open_websocket_url(f"{self.url.replace('http', 'ws')}/ws") as socket:
-            yield socket
+    def start(self) -> None:
+        self._thread.start()
+        assert self._announced.wait(DEADLINE_SECONDS)
 
+    def stop(self) -> None:
+        assert self._stop is not None
+        token, event = self._stop
+        if not self.stopped.is_set():
+            token.run_sync_soon(event.set)
 
-@asynccontextmanager
-async def served(*, drain_seconds: float, hooks: Hooks | None = None) -> AsyncIterator[Served]:
-    config = Config(port=0, database="memory://", bcrypt_cost=4, drain_seconds=drain_seconds)
-    stop, addresses = trio.Event(), list[str]()
-    announced = trio.Event()
+    def join(self) -> None:
+        self._thread.join(DEADLINE_SECONDS)
+        assert not self._thread.is_alive()
 
-    def announce(address: str) -> None:
-        addresses.append(address)
-        announced.set()
+    async def _main(self) -> None:
+        stop = trio.Event()
+        self._stop = trio.lowlevel.current_trio_token(), stop
+        await serve(self.config, hooks=self._hooks, announce=self._note, stop=stop)
+        self.stopped.set()
 
-    async def run(server: Served) -> None:
-        await serve(config, hooks=hooks, announce=announce, stop=stop)
-        server.stopped.set()
-
-    async with trio.open_nursery() as nursery:
-        server = Served("", stop)
-        nursery.start_soon(run, server)
-        with trio.fail_after(10):
-            await announced.wait()
-        server.url = addresses[0]
-        answer = await server.rest("POST", "/auth/register", {"username": "ann", "password": "correct horse battery"})
-        server.token = answer["access_token"]
-        yield server
-        stop.set()
-        with trio.fail_after(10):
-            await server.stopped.wait()
+    def _note(self, address: str) -> None:
+        self.url = address
+        self._announced.set()
 
 
-async def _hello(socket: WebSocketConnection, token: str) -> None:
-    await socket.send_message(json.dumps({"type": "hello", "data": {"token": token}}))
-    assert json.loads(await socket.get_message())["type"] == "welcome"
-
-
-async def _to_the_end(socket: WebSocketConnection) -> tuple[list[str], int]:
-    kinds = []
+@contextmanager
+def served(actor: type[RoomActor], *, drain_seconds: float) -> Iterator[tuple[Served, Caller]]:
+    server = Served(drain_seconds=drain_seconds, hooks=Hooks(room_actor=actor))
+    server.start()
     try:
-        with trio.fail_after(10):
-            while True:
-                kinds.append(json.loads(await socket.get_message())["type"])
-    except ConnectionClosed as closed:
-        return kinds, 1006 if closed.reason is None else closed.reason.code
+        yield server, register(cast("ServerProcess", server))
+    finally:
+        server.stop()
+        talker.close_all()
+        rest.close_all()
+        server.join()
 
 
-async def test_a_commit_under_way_is_finished_and_acknowledged_before_goodbye() -> None:
+def _kinds_to_the_end(socket: Talker) -> tuple[list[str], int]:
+    before = len(socket.seen)
+    code = socket.closed()
+    return [str(frame["type"]) for frame in socket.seen[before:]], code
+
+
+def test_a_commit_under_way_is_finished_and_acknowledged_before_goodbye() -> None:
     """The sender hears ack, then goodbye, then 1012."""
-    gate = trio.Event()
+    gate = threading.Event()
 
     class Slow(RoomActor):
         async def _append(self, draft: Draft) -> None:
             if draft.entries[0].seq > 1:
-                await gate.wait()
+                await trio.to_thread.run_sync(gate.wait)
             await super()._append(draft)
 
-    async with served(drain_seconds=4, hooks=Hooks(room_actor=Slow)) as server:
-        room = (await server.rest("POST", "/rooms", {"kind": "group", "name": "x"}))["id"]
-        async with server.socket() as socket:
-            await _hello(socket, server.token)
-            frame = {"type": "send", "room": room, "data": {"client_msg_id": "1", "body": "x"}}
-            await socket.send_message(json.dumps(frame))
-            await socket.send_message('{"type":"ping"}')
-            assert json.loads(await socket.get_message())["type"] == "pong"
-            server.stop.set()
-            await trio.sleep(0.1)
-            gate.set()
-            assert await _to_the_end(socket) == (["ack", "goodbye"], 1012)
+    with served(Slow, drain_seconds=6) as (server, ann):
+        room = ann.room()
+        socket = Talker.greeted(server.ws_url, ann.token)
+        socket.say("send", room=room, data={"client_msg_id": "1", "body": "x"})
+        socket.until("pong", frame_id=socket.say("ping"))
+        server.stop()
+        while socket.send("r_none", "x")["data"]["code"] != "draining":
+            pass
+        gate.set()
+        assert _kinds_to_the_end(socket) == (["ack", "goodbye"], 1012)
 
 
-async def test_a_room_that_hangs_costs_nobody_the_goodbye() -> None:
-    """Half of the time is for commands; then everybody is told, and the stop ends within its time."""
+def test_a_room_that_hangs_costs_nobody_the_goodbye() -> None:
+    """Part of the time is for commands; then everybody is told, also who has not said hello, and the stop ends."""
 
     class Stuck(RoomActor):
         async def _append(self, draft: Draft) -> None:
@@ -118,16 +116,14 @@ async def test_a_room_that_hangs_costs_nobody_the_goodbye() -> None:
                 await trio.sleep_forever()
             await super()._append(draft)
 
-    async with served(drain_seconds=0.4, hooks=Hooks(room_actor=Stuck)) as server:
-        room = (await server.rest("POST", "/rooms", {"kind": "group", "name": "x"}))["id"]
-        async with server.socket() as socket, server.socket() as silent:
-            await _hello(socket, server.token)
-            frame = {"type": "send", "room": room, "data": {"client_msg_id": "1", "body": "x"}}
-            await socket.send_message(json.dumps(frame))
-            await socket.send_message('{"type":"ping"}')
-            assert json.loads(await socket.get_message())["type"] == "pong"
-            server.stop.set()
-            assert await _to_the_end(socket) == (["goodbye"], 1012)
-            assert await _to_the_end(silent) == ([], 1012)
-        with trio.fail_after(2):
-            await server.stopped.wait()
+    with served(Stuck, drain_seconds=0.4) as (server, ann):
+        room = ann.room()
+        socket, silent = Talker.greeted(server.ws_url, ann.token), Talker(server.ws_url)
+        socket.say("send", room=room, data={"client_msg_id": "1", "body": "x"})
+        socket.until("pong", frame_id=socket.say("ping"))
+        began = time.monotonic()
+        server.stop()
+        assert _kinds_to_the_end(socket) == (["goodbye"], 1012)
+        assert _kinds_to_the_end(silent)[1] == 1012
+        assert server.stopped.wait(DEADLINE_SECONDS)
+        assert time.monotonic() - began < 3

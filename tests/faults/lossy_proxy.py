@@ -15,7 +15,7 @@ from msgspec import Struct
 
 HOST = "127.0.0.1"
 _CHUNK_BYTES = 16_384
-ENDINGS = ("cut", "reset", "half_open", "none")
+ENDINGS = ("cut", "cut", "reset", "half_open")
 
 
 class Fate(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Clients behind a bad network: whatever it does to their connections, they miss nothing, and no post is lost or doubled."""
+"""Clients behind a bad network: whatever it does to their connections, nothing is missed, lost or doubled."""
 
 from __future__ import annotations
 
@@ -87,6 +87,6 @@ async def _until_nobody_is_there(rig: Rig) -> float:
     """Wait until the server has given up on every vanished client, and give the seconds; it has its own deadline."""
     began = trio.current_time()
     with trio.fail_after(HEARTBEAT_SECONDS + PONG_SECONDS + 3 * SWEEP_SECONDS):
-        while rig.api.actors()["connections"]["websockets"]:
+        while rig.api.actors()["connections"]["websockets"]:  # noqa: ASYNC110 - the server is another process
             await trio.sleep(0.05)
     return trio.current_time() - began

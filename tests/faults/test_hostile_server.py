@@ -1,4 +1,4 @@
-"""A whole server under hostile connections, poisonous JSON and people who come and go: it forgets them without a trace."""
+"""A whole server under hostile connections, poisonous JSON and people who come and go: nothing of them stays."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ async def _over_socket(line: Participant, room: str, raw: bytes) -> str:
 
 @_sizes(200, 20_000, 1800)
 async def test_people_who_come_and_go_at_any_moment_leave_no_trace(rig: Rig, count: int, growth_kib: int) -> None:
-    """T25: they leave in the middle of hello, subscribe or a stream; no subscription stays, and the room falls asleep."""
+    """T25: they leave in the middle of hello, subscribe or a stream; no subscription stays, the room falls asleep."""
     choice = random.Random(seed_of("come and go"))
     before = await _baseline(rig)
     people = rig.api.people(8)

@@ -286,3 +286,16 @@ async def test_a_repeat_is_answered_even_when_its_sender_has_left(autojump_clock
         assert isinstance(later, Accepted)
         assert first.seq == again.seq == later.seq
         assert isinstance(await world.room().post(message("after", actor="u_2")), Refusal)
+
+
+async def test_rooms_that_do_not_exist_do_not_crowd_out_those_that_do(autojump_clock: object) -> None:
+    """Somebody asks for as many unknown rooms as may be awake: a moment later there is place again."""
+    async with open_world() as world:
+        for number in range(100):
+            await world.room(f"r_unknown{number}").post(message("x"))
+        refused = await world.room().post(message("x"))
+        await trio.sleep(2)
+        assert isinstance(refused, Refusal)
+        assert refused.code is ErrorCode.ROOM_OVERLOADED
+        assert len(world.rooms.registry) == 0
+        await world.create()
