@@ -51,9 +51,7 @@ def test_the_websocket_example_prints_what_its_comments_say(shared_server: Serve
     ann.post(room, "Hello")
     program = tmp_path / "example.py"
     program.write_text(here(example("websocket"), shared_server))
-    done = subprocess.run(
-        [sys.executable, str(program), ann.token, room], capture_output=True, text=True, timeout=30
-    )
+    done = subprocess.run([sys.executable, str(program), ann.token, room], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == ["welcome", "2", "message.created 3", "ack 3", ""]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import httpx
@@ -297,7 +298,7 @@ def test_nobody_creates_events_directly(shared_server: ServerProcess) -> None:
     room = ann.room()
     assert ann.refused("POST", f"/rooms/{room}/events", {"type": "notice"}, status=405) == "method_not_allowed"
     talker = Talker.greeted(shared_server.ws_url, ann.token)
-    talker.raw('{"type":"member.removed","room":"%s","data":{"user":"%s"}}' % (room, ann.id))
+    talker.raw(json.dumps({"type": "member.removed", "room": room, "data": {"user": ann.id}}))
     assert talker.until("error")["data"]["code"] == "invalid_frame"
     assert len(ann.events(room)) == 1
     talker.close()
@@ -344,7 +345,7 @@ def test_poison_is_refused_and_disturbs_no_room(shared_server: ServerProcess) ->
         assert 400 <= response.status_code < 500, (body[:60], response.text)
         if len(body) < 16_000 and b"\xff" not in body:
             talker = Talker.greeted(shared_server.ws_url, ann.token)
-            talker.raw('{"type":"send","id":"p","room":"%s","data":%s}' % (room, body.decode()))
+            talker.raw(f'{{"type":"send","id":"p","room":"{room}","data":{body.decode()}}}')
             assert talker.until("error")["data"]["status"] < 500
             talker.close()
     health = httpx.get(f"{shared_server.url}/health/rooms/{room}", trust_env=False).json()

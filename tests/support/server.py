@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 _ANNOUNCED = " listens on http://"
 START_SECONDS = 20.0
@@ -116,7 +117,7 @@ class ServerProcess:
         self.send_signal(number)
         return self.wait()
 
-    def __enter__(self) -> ServerProcess:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
