@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
-from tests.support.browser import Window, running_browser
+from tests.support.browser import RECONNECT_MS, Window, running_browser
 from tests.support.server import ServerProcess, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
@@ -141,7 +141,7 @@ def test_the_page_comes_back_by_itself_again_and_again(pair: tuple[Window, Windo
         ada.say(said[-1])
         server.kill()
         server.start()
-        bo.expect_messages(*said, within_ms=20_000)
+        bo.expect_messages(*said, within_ms=RECONNECT_MS)
     ada.expect_messages(*said)
     assert ada.history() == said
 

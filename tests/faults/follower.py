@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from tests.faults.participant import Frame, Gone, Participant
+from tests.faults.participant import NO_CLOSE_FRAME, Frame, Gone, Participant
 from tests.faults.reading import Reading
 
 
@@ -56,27 +56,28 @@ class Follower:
         task_status.started()
 
     async def _once(self) -> None:
-        with trio.fail_after(self.silence_seconds) as scope:
-            try:
+        try:
+            with trio.move_on_after(self.silence_seconds) as opening:
                 await self._open()
-            except trio.TooSlowError:
-                raise Gone(1006) from None
-            finally:
-                scope.deadline = float("inf")
+            if opening.cancelled_caught:
+                raise Gone(NO_CLOSE_FRAME)
+            await self._follow()
+        finally:
+            if self.line is not None:
+                self.cut_in_a_frame += self.line.in_a_frame
+                self.line.drop()
+                self.line = None
+
+    async def _follow(self) -> None:
         line = self.line
         assert line is not None
-        try:
-            while True:
-                if seconds := self.doze():
-                    await trio.sleep(seconds)
-                with trio.move_on_after(self.silence_seconds) as silence:
-                    self.take(await line.next())
-                if silence.cancelled_caught:
-                    raise Gone(1006)
-        finally:
-            self.cut_in_a_frame += line.in_a_frame
-            line.drop()
-            self.line = None
+        while True:
+            if seconds := self.doze():
+                await trio.sleep(seconds)
+            with trio.move_on_after(self.silence_seconds) as silence:
+                self.take(await line.next())
+            if silence.cancelled_caught:
+                raise Gone(NO_CLOSE_FRAME)
 
     async def _open(self) -> None:
         resume = {room: reading.resume() for room, reading in self.readings.items() if reading.epoch}

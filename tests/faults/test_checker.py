@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from msgspec.structs import replace
 
 from tests.faults.checker import (
@@ -199,6 +199,8 @@ def test_a_planted_violation_is_seen_in_any_run(plant: Plant, expected: dict[str
 
     @given(moves)
     def drawn(what: list[Move]) -> None:
+        # Where a post was refused the order of its sender's other posts is not judged, so there is nothing to plant.
+        assume(plant is not post_earlier or all(move[0] != "refuse" for move in what))
         run = play([*what, *[("return", client, 0) for client in range(3)], *ENOUGH])
         assert not judge(run).violations
         plant(run)

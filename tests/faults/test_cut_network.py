@@ -16,9 +16,9 @@ from tests.faults.seeds import seed_of
 
 pytestmark = pytest.mark.real_clock
 
-HEARTBEAT_SECONDS, PONG_SECONDS = 1.5, 1.0
+HEARTBEAT_SECONDS, PONG_SECONDS = 1.0, 0.8
 SWEEP_SECONDS = 1.0
-CLIENT_PATIENCE_SECONDS = 1.0
+CLIENT_PATIENCE_SECONDS = 0.7
 
 
 class Size(Struct, frozen=True):
@@ -29,7 +29,7 @@ class Size(Struct, frozen=True):
     network: Network
 
 
-SHORT = Size(30, Cast(rooms=2, senders=3, followers=4, rate=40, padding=200), Network(bytes_most=30_000))
+SHORT = Size(30, Cast(rooms=2, senders=3, followers=4, rate=40, padding=200), Network(bytes_most=20_000))
 FULL = Size(
     500,
     Cast(rooms=3, senders=5, followers=8, rate=30, padding=200),

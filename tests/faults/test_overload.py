@@ -83,7 +83,7 @@ async def test_a_full_inbox_refuses_the_next_one_and_no_other_room_is_slower(rig
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(2.0, id="short"), pytest.param(60.0, id="full", marks=pytest.mark.soak)]
+    "seconds", [pytest.param(1.5, id="short"), pytest.param(60.0, id="full", marks=pytest.mark.soak)]
 )
 async def test_whatever_was_accepted_under_overload_is_in_history(rig: Rig, seconds: float) -> None:
     """More senders than the inbox has places, and commits that hang now and then: refused, retried, never lost."""

@@ -39,7 +39,7 @@ class Storm(Struct, frozen=True):
     cast: Cast
 
 
-SHORT = Storm(1, 4.0, 0.15, 3, Cast(rooms=10, senders=6, followers=4, rate=40))
+SHORT = Storm(1, 3.0, 0.12, 3, Cast(rooms=10, senders=6, followers=4, rate=40))
 FULL = Storm(34, 6.0, 0.15, 2, Cast(rooms=20, senders=8, followers=5, rate=40))
 
 

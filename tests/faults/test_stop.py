@@ -36,7 +36,7 @@ class Size(Struct, frozen=True):
     cast: Cast
 
 
-SHORT = Size(runs=2, drain_seconds=1.5, cast=Cast(rooms=2, senders=3, followers=7, rate=40))
+SHORT = Size(runs=2, drain_seconds=1, cast=Cast(rooms=2, senders=3, followers=7, rate=40))
 FULL = Size(runs=20, drain_seconds=8, cast=Cast(rooms=2, senders=5, followers=485, rate=4))
 
 
@@ -155,7 +155,7 @@ async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, siz
             await scene.prepare()
             async with trio.open_nursery() as nursery, scene.talk.going_on():
                 nursery.start_soon(scene.download_slowly)
-                await trio.sleep(scene.choice.uniform(0.3, 1.0))
+                await trio.sleep(scene.choice.uniform(0.2, 0.6))
                 readers: list[Sender | Follower] = [*scene.talk.senders, *scene.talk.followers]
                 code, seconds = await scene.stop(nursery.start_soon)
                 told = sum(reader.goodbyes == 1 and reader.closes[1012] == 1 for reader in readers)
