@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import trio
 from msgspec import Struct
 
+from bench.frames import PING, PONG, FrameWalker, client_frame
 from tests.faults.api import Person
 from tests.faults.follower import Follower
 from tests.faults.participant import Frame, Gone, Participant
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.real_clock
 OUTBOX_ITEMS = 64
 OUTBOX_KIB = 256
 SLOW_BYTES_PER_SECOND = 10_240
+DRAIN_SECONDS = 0.05
+_SEQ = re.compile(rb'^\{"type":"message\.created".{0,80}?"seq":(\d+)')
 # What the allocator keeps of a busy few seconds, besides the outbox and the room's ring of newest entries.
 MARGIN_KIB = 12 * 1024
 CATCH_UP_SECONDS = 60.0
@@ -33,9 +37,10 @@ SLOW_SECONDS = 3.0
 
 
 class Size(Struct, frozen=True):
-    """Members, messages a second and their size, and the length of each of the two phases."""
+    """Members with and without a watch, messages a second and their size, and the length of each of the two phases."""
 
-    members: int
+    timed: int
+    others: int
     rate: float
     padding: int
     seconds: float
@@ -44,8 +49,12 @@ class Size(Struct, frozen=True):
     always_allowed_seconds: float
 
 
-SHORT = Size(members=20, rate=200, padding=1200, seconds=1.5, times=1, worst_factor=5.0, always_allowed_seconds=0.1)
-FULL = Size(members=100, rate=200, padding=1000, seconds=60.0, times=20, worst_factor=1.2, always_allowed_seconds=0.0)
+SHORT = Size(
+    timed=6, others=14, rate=200, padding=1200, seconds=1.5, times=1, worst_factor=5.0, always_allowed_seconds=0.1
+)
+FULL = Size(
+    timed=10, others=90, rate=200, padding=1000, seconds=60.0, times=20, worst_factor=1.2, always_allowed_seconds=0.0
+)
 
 
 class TimedFollower(Follower):
@@ -65,11 +74,43 @@ class TimedFollower(Follower):
                 self.seconds.append(trio.current_time() - begun)
 
 
+class Drain:
+    """A member who reads everything a few times a second, looks at the seqs, and costs the test next to nothing."""
+
+    def __init__(self, port: int, token: str, room: str) -> None:
+        self._port = port
+        self._token = token
+        self._room = room
+        self.gaps = 0
+        self.lagging = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Read until cancelled. Raises Gone if the server closes."""
+        line = await Participant.greeted(self._port, self._token)
+        last = (await line.subscribe(self._room, history=0))["data"]["head_seq"]
+        task_status.started()
+        walker = FrameWalker()
+        try:
+            while data := await line.stream.receive_some(262_144):
+                for frame in walker.feed(bytes(data)):
+                    if frame.opcode == PING:
+                        await line.raw(client_frame(frame.payload, PONG))
+                    self.lagging += b'"lagging"' in frame.payload[:40]
+                    found = _SEQ.search(frame.payload)
+                    if found is not None:
+                        self.gaps += int(found[1]) != last + 1
+                        last = int(found[1])
+                await trio.sleep(DRAIN_SECONDS)
+            raise Gone(1006)
+        finally:
+            line.drop()
+
+
 class Crowd:
     """A room, one who talks, many who listen, and one who does not."""
 
     def __init__(self, rig: Rig, size: Size, seed: int) -> None:
-        people = rig.api.people(size.members + 2)
+        people = rig.api.people(size.timed + size.others + 2)
         self.rig, self.size = rig, size
         self.owner, self.slow = people[0], people[1]
         self.room = rig.api.room(self.owner, *people[1:])
@@ -77,16 +118,21 @@ class Crowd:
             rig.port, self.owner.token, [self.room], tag="talk", choice=random.Random(seed),
             rate=size.rate, window=256, padding=size.padding,
         )  # fmt: skip
-        self.others = [
+        self.timed = [
             TimedFollower(rig.port, person.token, self.room, self.sender, choice=random.Random(seed))
-            for person in people[2:]
+            for person in people[2 : 2 + size.timed]
         ]
+        self.others = [Drain(rig.port, person.token, self.room) for person in people[2 + size.timed :]]
+
+    def forget(self) -> None:
+        """Begin the latencies anew."""
+        for follower in self.timed:
+            follower.seconds.clear()
 
     def p99(self) -> float:
         """Take the latencies since the last call, and give the 99th percentile in seconds."""
-        seconds = sorted(value for other in self.others for value in other.seconds)
-        for other in self.others:
-            other.seconds.clear()
+        seconds = sorted(value for follower in self.timed for value in follower.seconds)
+        self.forget()
         assert len(seconds) > 1000, "too few messages to speak of percentiles"
         return seconds[int(len(seconds) * 0.99)]
 
@@ -153,7 +199,10 @@ async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tm
     seed = seed_of("slow reader")
     baselines: list[float] = []
     besides: list[float] = []
-    with plain_rig(tmp_path, profile="loadtest", outbox_items=OUTBOX_ITEMS, outbox_bytes=OUTBOX_KIB * 1024) as rig:
+    settings = {"outbox_items": OUTBOX_ITEMS, "outbox_bytes": OUTBOX_KIB * 1024}
+    # Who reads nothing for the whole of a long phase would otherwise be closed, and rightly.
+    settings["stall_seconds"] = 600
+    with plain_rig(tmp_path, profile="loadtest", **settings) as rig:
         for number in range(size.times):
             crowd = Crowd(rig, size, seed + number)
             slow = SlowReader(crowd, bytes_per_second=0 if number % 2 else SLOW_BYTES_PER_SECOND)
@@ -169,8 +218,9 @@ async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tm
             assert not reading.behind
             assert (reading.gaps, reading.repeats) == (0, 0)
             assert reading.last == rig.api.history(crowd.owner, crowd.room)[-1]["seq"]
-            assert sum(other.readings[crowd.room].gaps for other in crowd.others) == 0
-            assert not any(other.closes or other.readings[crowd.room].lagging for other in crowd.others)
+            assert sum(other.gaps + other.lagging for other in crowd.others) == 0
+            assert not any(follower.closes for follower in crowd.timed)
+            assert sum(follower.readings[crowd.room].gaps for follower in crowd.timed) == 0
             baselines.append(baseline)
             besides.append(beside)
             assert growth < OUTBOX_KIB + MARGIN_KIB
@@ -188,12 +238,12 @@ async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int
     """Talk without and then with the slow reader; give both p99 and the growth of the server's memory in KiB."""
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as starting:
-            for other in crowd.others:
-                starting.start_soon(nursery.start, other.run)
+            for run in [member.run for member in crowd.timed] + [member.run for member in crowd.others]:
+                starting.start_soon(nursery.start, run)
         nursery.start_soon(crowd.sender.run)
         # The first half second is warm-up: it is in neither phase.
         await trio.sleep(0.5)
-        crowd.p99()
+        crowd.forget()
         await trio.sleep(crowd.size.seconds)
         baseline, before = crowd.p99(), look_at(crowd.rig.server.pid)
         await nursery.start(slow.run)
