@@ -50,7 +50,7 @@ class Size(Struct, frozen=True):
 
 
 SHORT = Size(
-    timed=6, others=14, rate=200, padding=1200, seconds=1.5, times=1, worst_factor=5.0, always_allowed_seconds=0.1
+    timed=6, others=14, rate=200, padding=1200, seconds=1.5, times=1, worst_factor=5.0, always_allowed_seconds=2.0
 )
 FULL = Size(
     timed=10, others=90, rate=200, padding=1000, seconds=60.0, times=20, worst_factor=1.2, always_allowed_seconds=0.0
