@@ -33,7 +33,7 @@ NOT_OURS = {
 # Spelled in pieces, so that this file does not break the rule it checks.
 REGISTRIES = (
     "pypi" + ".org", "python" + "hosted.org", "npmjs" + ".org", "npmjs" + ".com", "yarnpkg" + ".com",
-    "proxy.golang" + ".org", "crates" + ".io", "rubygems" + ".org", "maven" + ".org", "docker" + ".io",
+    "proxy" + ".golang" + ".org", "crates" + ".io", "rubygems" + ".org", "maven" + ".org", "docker" + ".io",
     "ghcr" + ".io", "quay" + ".io", "conda" + ".anaconda.org", "index-" + "url", "find-" + "links", "artifact" + "ory",
 )  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w./$~}-])(?:/(?:root|work|home|Users)/\w|[A-Za-z]:\\Users\\)")
