@@ -40,7 +40,7 @@ class Storm(Struct, frozen=True):
 
 
 SHORT = Storm(1, 3.0, 0.12, 3, Cast(rooms=10, senders=6, followers=4, rate=40))
-FULL = Storm(50, 4.0, 0.12, 1, Cast(rooms=20, senders=8, followers=5, rate=40))
+FULL = Storm(50, 4.0, 0.12, 2, Cast(rooms=20, senders=8, followers=5, rate=40))
 
 
 @pytest.mark.parametrize(
