@@ -17,7 +17,7 @@ class RestartPolicy(Struct, frozen=True):
     intensity: int = 5
     """This many crashes within the period are answered by restarts; one more parks or escalates."""
     period_seconds: float = 30.0
-    backoff_min_seconds: float = 0.1
+    backoff_min_seconds: float = 0.05
     backoff_max_seconds: float = 5.0
     jitter: float = 0.2
     """The back-off is shortened by a random part of up to this fraction, so that many actors do not restart in step."""

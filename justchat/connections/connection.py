@@ -57,7 +57,6 @@ class Connection:
         "_closed",
         "_heard_at",
         "_line",
-        "_listening",
         "_opened",
         "_pending",
         "_pinged_at",
@@ -92,7 +91,6 @@ class Connection:
         self._rejoins: dict[str, int] = {}
         self._serving: trio.CancelScope | None = None
         self._pending: dict[Reply[object], tuple[float, str | None, str]] = {}
-        self._listening = True
         self._heard_at = trio.current_time()
         self._pinged_at: float | None = None
         self._strikes = 0
@@ -113,18 +111,12 @@ class Connection:
             while True:
                 self._take(await self._socket.receive())
                 if self._socket.congested:
-                    await self._wait_unheard()
+                    # Who does not read its answers is not listened to.
+                    await self._socket.wait_room()
         except SocketClosed:
             pass
         finally:
             self._leave()
-
-    async def _wait_unheard(self) -> None:
-        """Listen to nobody who does not read its answers; its silence then says nothing about it."""
-        self._listening = False
-        await self._socket.wait_room()
-        self._heard_at = trio.current_time()
-        self._listening = True
 
     def say(self, payload: bytes) -> None:
         """Send one frame that may not be dropped."""
@@ -336,7 +328,7 @@ class Connection:
         elif self._socket.queued:
             # A ping would be stuck behind what is queued: that some of it is taken is the sign of life.
             self._heard_at = progress
-        elif self._listening:
+        else:
             self._mind_silence(now)
         if self._rate_strikes:
             self._rate_strikes -= 1

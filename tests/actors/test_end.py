@@ -105,7 +105,7 @@ async def test_an_actor_can_be_stopped_in_every_state(
     actor.fails_at_start = failures
     async with trio.open_nursery() as nursery:
         child = supervise(nursery, actor)
-        await trio.sleep(0.05)
+        await trio.sleep(0.02)
         if failures == 9:
             await trio.sleep(1)
         expected = {0: "running", 2: "backing_off", 9: "parked"}

@@ -16,10 +16,10 @@ Decision = RestartAfter | Park | Escalate
 
 
 def test_the_first_crash_restarts_at_once_and_the_next_back_off() -> None:
-    """0, then 0.1 s doubling to the maximum."""
+    """0, then 0.05 s doubling to the maximum."""
     history = RestartHistory(RestartPolicy(intensity=9))
     decisions = [history.crashed(0.0, 0.0) for _ in range(9)]
-    assert decisions == [RestartAfter(s) for s in (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)]
+    assert decisions == [RestartAfter(s) for s in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)]
 
 
 def test_one_crash_over_the_intensity_parks() -> None:
@@ -62,7 +62,7 @@ def test_time_before_readiness_is_not_healthy_time() -> None:
     """An incarnation that never gets ready, however long it takes, is not healthy."""
     history = RestartHistory(RestartPolicy(intensity=9))
     history.crashed(0.0, 0.0)
-    assert history.crashed(100.0, 0.0) == RestartAfter(0.1)
+    assert history.crashed(100.0, 0.0) == RestartAfter(0.05)
 
 
 def test_an_intensity_of_zero_allows_no_restart() -> None:

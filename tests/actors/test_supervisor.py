@@ -47,14 +47,14 @@ async def test_in_a_batch_only_the_guilty_message_is_quarantined(autojump_clock:
 async def test_the_first_restart_is_at_once_and_later_ones_back_off(
     autojump_clock: MockClock, inbox: Inbox[str]
 ) -> None:
-    """The incarnations start at 0, 0, 0.1 and 0.3 seconds."""
+    """The incarnations start at 0, 0, 0.05 and 0.15 seconds."""
     actor = Scripted(inbox)
     actor.fails_at_start = 3
     async with trio.open_nursery() as nursery:
         child = supervise(nursery, actor, policy=RestartPolicy(jitter=0.0))
         await trio.sleep(5)
-        assert actor.starts == pytest.approx([0.0, 0.0, 0.1, 0.3])
-        assert child.last_restart_seconds == pytest.approx(0.3)
+        assert actor.starts == pytest.approx([0.0, 0.0, 0.05, 0.15])
+        assert child.last_restart_seconds == pytest.approx(0.15)
         assert child.restarts == 3
         nursery.cancel_scope.cancel()
 
@@ -68,7 +68,7 @@ async def test_the_time_to_restart_runs_from_the_crash_to_the_next_take(
         child = supervise(nursery, actor)
         await trio.sleep(5)
         assert child.last_restart_seconds is None
-        for failures, expected in ((1, 0.1), (0, 0.0)):
+        for failures, expected in ((1, 0.05), (0, 0.0)):
             actor.fails_at_start = failures
             child.kill(Planted())
             await trio.sleep(40)
@@ -273,7 +273,7 @@ async def test_statistics_tell_the_states_and_the_totals(autojump_clock: MockClo
         assert (seen.children, seen.started, seen.states) == (2, 3, {"running": 1, "parked": 1})
         assert (seen.restarts, seen.quarantined) == (4, 1)
         assert seen.restart_p50_seconds == pytest.approx(0.0)
-        assert seen.restart_p99_seconds == pytest.approx(0.1)
+        assert seen.restart_p99_seconds == pytest.approx(0.05)
         assert [(child.name, child.state) for child in supervisor.children()] == [
             ("calm", "running"),
             ("parked", "parked"),
