@@ -136,7 +136,7 @@ async def test_cancelling_the_nursery_ends_each_child(autojump_clock: MockClock)
             actor = Scripted(inbox)
             actor.fails_at_start = number * 2
             supervise(nursery, actor, on_end=partial(ended.append, number))
-        await trio.sleep(0.05)
+        await trio.sleep(0.02)
         nursery.cancel_scope.cancel()
     assert sorted(ended) == [0, 1, 2]
     assert all(inbox.closed for inbox in inboxes)
