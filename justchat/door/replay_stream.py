@@ -40,6 +40,7 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         self._ready = released
         self._limits = limits
         self._on_idle_end = on_idle_end
+        self._sending = trio.StrictFIFOLock()
         self._over = False
         self._closing = False
         self._answered = 0
@@ -76,12 +77,14 @@ class ReplayStream(trio.abc.HalfCloseableStream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, with a deadline for each 64 KiB; a client that takes nothing is cut."""
         view = memoryview(data)
-        for at in range(0, len(view) or 1, _SEND_BYTES):
-            with trio.move_on_after(self._limits.send_seconds) as scope:
-                await self._stream.send_all(view[at : at + _SEND_BYTES])
-            if scope.cancelled_caught:
-                self.socket.close()
-                raise trio.BrokenResourceError("the client does not read")
+        # Hypercorn answers a body that breaks off from its reader, while the app may be sending its own answer.
+        async with self._sending:
+            for at in range(0, len(view) or 1, _SEND_BYTES):
+                with trio.move_on_after(self._limits.send_seconds) as scope:
+                    await self._stream.send_all(view[at : at + _SEND_BYTES])
+                if scope.cancelled_caught:
+                    self.socket.close()
+                    raise trio.BrokenResourceError("the client does not read")
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the socket takes more."""

@@ -24,6 +24,7 @@ class Client(trio.abc.HalfCloseableStream):
         self.socket = self
         self._arrivals = arrivals
         self._send_takes = send_takes
+        self._sending = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Wait for the next arrival."""
@@ -34,8 +35,12 @@ class Client(trio.abc.HalfCloseableStream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Take one piece."""
+        """Take one piece, as a socket does: from one task at a time."""
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending")
+        self._sending = True
         await trio.sleep(self._send_takes)
+        self._sending = False
         self.sent += len(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -89,6 +94,17 @@ async def test_a_slow_reader_that_makes_progress_is_served(autojump_clock: trio.
     await Replayed(client, GET).stream.send_all(bytes(10 * 65_536))
     assert client.sent == 10 * 65_536
     assert trio.current_time() >= 90
+
+
+async def test_two_who_answer_at_once_take_turns(autojump_clock: trio.testing.MockClock) -> None:
+    """The app is sending its answer when Hypercorn has one of its own, to a body that broke off."""
+    client = Client([], send_takes=1)
+    stream = Replayed(client, POST).stream
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, bytes(100_000))
+        nursery.start_soon(stream.send_all, bytes(10))
+    assert client.sent == 100_010
+    assert trio.current_time() >= 3
 
 
 async def test_a_stuck_reader_is_cut_even_under_a_shield(autojump_clock: trio.testing.MockClock) -> None:
