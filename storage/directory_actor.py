@@ -114,6 +114,10 @@ class DirectoryActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.search_users(prefix, limit=limit))
 
+    async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.all_users(after=after, limit=limit))
+
     async def room(self, room: str) -> RoomRecord | None:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.room(room))

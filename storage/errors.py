@@ -23,13 +23,15 @@ class Unstorable(StorageError):
 
 
 class Conflict(StorageError):
-    """A uniqueness rule said no and nothing was written.
+    """A uniqueness rule said no.
 
     `kind` is one of: `seq` (another writer owns this room's journal), `client_msg_id` (a repeat of a post),
-    `username`, `email`. `room` names the guilty room of an append, so that only that room fails.
+    `username`, `email`. `room` names the guilty room of an append, so that only that room fails. `written` is how many
+    entries of that room's append are durable nevertheless, always its first ones: 0 in a store with transactions.
     """
 
-    def __init__(self, kind: str, *, room: str | None = None) -> None:
+    def __init__(self, kind: str, *, room: str | None = None, written: int = 0) -> None:
         super().__init__(f"conflict on {kind}" + (f" in {room}" if room else ""))
         self.kind = kind
         self.room = room
+        self.written = written

@@ -129,6 +129,18 @@ class JournalActor:
         """
         return await self._gate.call(lambda: self._load_settled(room))
 
+    async def project(self, append: Append, *, repair: bool = False) -> None:
+        """Pass through."""
+        await self._gate.call(lambda: self._backend.project(append, repair=repair))
+
+    async def behind(self) -> list[str]:
+        """Pass through."""
+        return await self._gate.call(self._backend.behind)
+
+    async def rooms(self, *, after: str = "", limit: int) -> list[str]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.rooms(after=after, limit=limit))
+
     async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.read(room, after=after, upto=upto, limit=limit))

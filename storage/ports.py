@@ -29,8 +29,12 @@ class Journal(Protocol):
     async def append(self, appends: Sequence[Append]) -> None:
         """Commit all of it durably, or nothing.
 
+        After a Conflict the innocent appends may be tried again just as they are: a store without transactions may have
+        written some of them, and counts what is already there with the very same content as written.
+
         Raises:
             Conflict: `seq` when a room's next seq is taken or would leave a hole, `client_msg_id` for a repeated post.
+                Of the guilty room's entries the first `written` are durable, none of the others.
             StorageUnavailable: known not written.
             OutcomeUnknown: cut off in mid-commit.
         """
@@ -38,6 +42,21 @@ class Journal(Protocol):
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
         """Row, members and head of one room, consistent with each other; None where no such room was ever created."""
+        ...
+
+    async def project(self, append: Append, *, repair: bool = False) -> None:
+        """Write the projections of entries that are committed already: what a former process left undone.
+
+        Nothing is changed where the room's row is as new or newer; with `repair` it is written whatever is there.
+        """
+        ...
+
+    async def behind(self) -> list[str]:
+        """Rooms whose projections may be behind their journal, because a process ended between the two."""
+        ...
+
+    async def rooms(self, *, after: str = "", limit: int) -> list[str]:
+        """The first `limit` rooms that have entries, by id, above `after`."""
         ...
 
     async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
@@ -95,6 +114,10 @@ class Directory(Protocol):
 
     async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
         """Accounts whose `name_key` starts with this folded prefix, in name order, disabled ones left out."""
+        ...
+
+    async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
+        """The first `limit` accounts by id, above `after`, disabled ones included."""
         ...
 
     async def room(self, room: str) -> RoomRecord | None:

@@ -60,7 +60,10 @@ class MemberRecord(Struct, frozen=True):
 
 
 class MessageRecord(Struct, frozen=True):
-    """A message as it reads now: `doc` is the public JSON object, the other fields are what lookups need."""
+    """A message as it reads now: `doc` is the public JSON object, the other fields are what lookups need.
+
+    `seq` is that of the entry that created it, `applied_seq` that of the entry that last changed it.
+    """
 
     id: str
     room: str
@@ -69,6 +72,7 @@ class MessageRecord(Struct, frozen=True):
     author: str
     deleted: bool
     doc: bytes
+    applied_seq: int
 
 
 class Entry(Struct, frozen=True):
@@ -118,7 +122,14 @@ class PutMessage(Struct, frozen=True, tag="message"):
     message: MessageRecord
 
 
-Change = PutRoom | PutMember | DropMember | PutMessage
+class DropMessage(Struct, frozen=True, tag="drop_message"):
+    """Delete one message's row if it is there: a repair, for messages are otherwise kept as tombstones."""
+
+    room: str
+    message: str
+
+
+Change = PutRoom | PutMember | DropMember | PutMessage | DropMessage
 
 
 class Append(Struct, frozen=True):
@@ -144,9 +155,13 @@ class Sent(Struct, frozen=True):
 
 
 class RoomSnapshot(Struct, frozen=True):
-    """What an activating room loads: its row, all memberships and the journal's true head (read in one transaction)."""
+    """What an activating room loads: its row, all memberships and the journal's true head (read in one transaction).
 
-    room: RoomRecord
+    In a store whose journal is a database of its own, a process may have ended after a commit and before its
+    projections: `head_seq` is then above `room.applied_seq`, and `room` is None if there has never been a projection.
+    """
+
+    room: RoomRecord | None
     members: tuple[MemberRecord, ...]
     head_seq: int
 

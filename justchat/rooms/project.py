@@ -29,9 +29,9 @@ def project(state: RoomState, event: Event) -> tuple[Change, ...]:
     """Name the row changes of one event, given the state after it; the room's row is `project_room`'s."""
     match event:
         case MessageCreated(message=message):
-            return (_put_message(message),)
+            return (put_message(message, seq=state.head_seq),)
         case MessageDeleted(id=message_id):
-            return (_put_message(state.loaded[message_id]),)
+            return (put_message(state.loaded[message_id], seq=state.head_seq),)
         case RoomCreated(members=members):
             return tuple(PutMember(state.members[member.user]) for member in members)
         case MemberJoined(user=user) | MemberAdded(user=user) | MemberRoleChanged(user=user):
@@ -63,7 +63,8 @@ def project_room(state: RoomState) -> PutRoom:
     )
 
 
-def _put_message(message: Message) -> PutMessage:
+def put_message(message: Message, *, seq: int) -> PutMessage:
+    """Give a message's row as of the entry at `seq`."""
     return PutMessage(
         MessageRecord(
             id=message.id,
@@ -73,5 +74,6 @@ def _put_message(message: Message) -> PutMessage:
             author=message.author,
             deleted=message.deleted,
             doc=encode_message(message),
+            applied_seq=seq,
         )
     )

@@ -6,28 +6,44 @@ every subscription continues from the seq it had reached.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from immutables import Map
 from msgspec.structs import replace
 
-from justchat.rooms.state import RoomState, Stamp, evolve, from_snapshot
+from justchat.rooms.fold import Fold
+from justchat.rooms.state import RoomState, from_snapshot
 from justchat.wire.events import Event, Message, decode_event, decode_message
 from storage.ports import Journal
 
 _PAGE = 300
 
+logger = logging.getLogger(__name__)
+
 
 async def load_state(journal: Journal, room: str) -> RoomState | None:
-    """Load a room: its projection, plus any entries that the projection has not seen yet."""
+    """Load a room: its projection, brought up to the journal's head first if a process ended between the two.
+
+    Raises ValueError for a journal that cannot be folded, and what storage raises.
+    """
     snapshot = await journal.load_room(room)
     if snapshot is None:
         return None
-    state = from_snapshot(snapshot)
-    while state.head_seq < snapshot.head_seq:
-        for entry in await journal.read(room, after=state.head_seq, upto=snapshot.head_seq, limit=_PAGE):
-            state = evolve(state, decode_event(entry.body), Stamp(room, entry.seq, entry.ts, entry.actor))
-    return state
+    fold = Fold(room, from_snapshot(snapshot))
+    while fold.head_seq < snapshot.head_seq:
+        await _project_next(journal, fold, upto=snapshot.head_seq)
+    return fold.state
+
+
+async def _project_next(journal: Journal, fold: Fold, *, upto: int) -> None:
+    entries = await journal.read(fold.room, after=fold.head_seq, upto=upto, limit=_PAGE)
+    if not entries:
+        raise ValueError(f"{fold.room}: the journal ends at {fold.head_seq}, before its head {upto}")
+    if unknown := fold.unknown(entries):
+        fold.know(await journal.messages_by_id(unknown))
+    await journal.project(fold.apply(entries))
+    logger.warning("event=room_projected room=%s upto=%d", fold.room, fold.head_seq)
 
 
 async def load_messages(journal: Journal, state: RoomState, ids: Sequence[str]) -> RoomState:

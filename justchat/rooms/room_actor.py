@@ -164,6 +164,9 @@ class RoomActor:
             except Conflict as conflict:
                 if conflict.kind != "client_msg_id":
                     raise
+                if conflict.written:
+                    # Without transactions, what came before the repeat stands: go on from there.
+                    await self._load()
                 await self._recall([command for command in commands if isinstance(command, PostMessage)])
                 continue
             except OutcomeUnknown:

@@ -84,9 +84,11 @@ class Stamp(Struct, frozen=True):
     actor: str
 
 
-def from_snapshot(snapshot: RoomSnapshot) -> RoomState:
-    """Build the state that storage remembers."""
+def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:
+    """Build the state that storage remembers as of the room's `applied_seq`; None if there is only a journal."""
     room = snapshot.room
+    if room is None:
+        return None
     return RoomState(
         id=room.id,
         kind=Kind(room.kind),

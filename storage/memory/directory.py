@@ -66,6 +66,12 @@ class MemoryDirectory:
         await trio.lowlevel.checkpoint()
         return list(islice(self._users_from(prefix), max(limit, 0)))
 
+    async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts by id, above `after`, disabled ones included."""
+        await trio.lowlevel.checkpoint()
+        found = sorted(user for user in self._store.users if user > after)[: max(limit, 0)]
+        return [self._store.users[user] for user in found]
+
     async def room(self, room: str) -> RoomRecord | None:
         """Return one room's row, tombstones included."""
         await trio.lowlevel.checkpoint()

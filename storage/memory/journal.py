@@ -36,11 +36,29 @@ class MemoryJournal:
         """Return row, members and head of one room; None where no such room was ever created."""
         await trio.lowlevel.checkpoint()
         row = self._store.rooms.get(room)
-        if row is None:
+        if row is None and not self._store.head(room):
             return None
         members = self._store.members.get(room, {})
         in_order = tuple(members[user] for user in sorted(members))
         return RoomSnapshot(room=row, members=in_order, head_seq=self._store.head(room))
+
+    async def project(self, append: Append, *, repair: bool = False) -> None:
+        """Write the projections of entries that are committed already: always current here, unless `repair` says no."""
+        await trio.lowlevel.checkpoint()
+        check_append(append)
+        row = self._store.rooms.get(append.room)
+        if repair or row is None or row.applied_seq < append.entries[-1].seq:
+            self._store.project(append.changes)
+
+    async def behind(self) -> list[str]:
+        """Return no room: entries and projections are one step."""
+        await trio.lowlevel.checkpoint()
+        return []
+
+    async def rooms(self, *, after: str = "", limit: int) -> list[str]:
+        """Return the first `limit` rooms that have entries, by id, above `after`."""
+        await trio.lowlevel.checkpoint()
+        return sorted(room for room in self._store.entries if room > after)[: max(limit, 0)]
 
     async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
         """Return entries with `after < seq <= upto`, ascending, the first `limit` of them."""

@@ -7,6 +7,7 @@ strictest database, so that a test in RAM finds what would fail in production.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -16,6 +17,7 @@ from storage.records import (
     Append,
     Change,
     DropMember,
+    DropMessage,
     Entry,
     MemberRecord,
     MessageRecord,
@@ -77,7 +79,11 @@ class MemoryStore:
             self.entries.setdefault(append.room, []).append(entry)
             if entry.sender is not None and entry.client_msg_id is not None:
                 self.sent[append.room, entry.sender, entry.client_msg_id] = entry
-        for change in append.changes:
+        self.project(append.changes)
+
+    def project(self, changes: Iterable[Change]) -> None:
+        """Apply the changes."""
+        for change in changes:
             self._change(change)
 
     def _change(self, change: Change) -> None:
@@ -92,13 +98,18 @@ class MemoryStore:
                 self.rooms_of.get(user, set()).discard(room_id)
             case PutMessage(message=message):
                 self._put_message(message)
+            case DropMessage(message=message_id):
+                self._drop_message(message_id)
 
     def _put_message(self, message: MessageRecord) -> None:
-        old = self.messages.get(message.id)
-        if old is not None:
-            self.message_order[old.room].remove((old.seq, old.id))
+        self._drop_message(message.id)
         self.messages[message.id] = message
         insort(self.message_order.setdefault(message.room, []), (message.seq, message.id))
+
+    def _drop_message(self, message: str) -> None:
+        old = self.messages.pop(message, None)
+        if old is not None:
+            self.message_order[old.room].remove((old.seq, old.id))
 
 
 def check_append(append: Append) -> None:
@@ -113,7 +124,7 @@ def check_append(append: Append) -> None:
                 check(room)
             case PutMember(member=member):
                 check(member)
-            case DropMember():
+            case DropMember() | DropMessage():
                 check(change)
             case PutMessage(message=message):
                 check(message)

@@ -71,6 +71,11 @@ class SqliteDirectory:
         rows = await self._fetch(sql.USERS_BY_PREFIX, (prefix, _end(prefix), max(limit, 0)))
         return [user_of(row) for row in rows]
 
+    async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts by id, above `after`, disabled ones included."""
+        rows = await self._fetch(sql.ALL_USERS, (after, max(limit, 0)))
+        return [user_of(row) for row in rows]
+
     async def room(self, room: str) -> RoomRecord | None:
         """Return one room's row, tombstones included."""
         rows = await self._fetch(sql.ROOM, (room,))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+import trio
 from msgspec.structs import astuple
 
 from storage.conflicts import find_conflict
 from storage.errors import Conflict, Unstorable
+from storage.net_changes import NetChanges
 from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
 from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
-from storage.sqlite.rows import NetChanges, Row, entry_of, member_of, message_of, room_of, sent_of
+from storage.sqlite.rows import Row, entry_of, member_of, message_of, room_of, sent_of
 
 MAX_SEQ = 2**63 - 1
 UNIQUE = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
@@ -46,14 +48,37 @@ class SqliteJournal:
 
         def read(connection: sqlite3.Connection) -> RoomSnapshot | None:
             row = connection.execute(sql.ROOM, (room,)).fetchone()
-            if row is None:
+            head = _head(connection, room)
+            if row is None and not head:
                 return None
             members = connection.execute(sql.ALL_MEMBERS, (room,)).fetchall()
             return RoomSnapshot(
-                room=room_of(row), members=tuple(map(member_of, members)), head_seq=_head(connection, room)
+                room=None if row is None else room_of(row), members=tuple(map(member_of, members)), head_seq=head
             )
 
         return await self._database.read(read, snapshot=True)
+
+    async def project(self, append: Append, *, repair: bool = False) -> None:
+        """Write the projections of entries that are committed already: always current here, unless `repair` says no."""
+        net = NetChanges([append])
+        last_seq = append.entries[-1].seq
+
+        def write(connection: sqlite3.Connection) -> None:
+            row = connection.execute(sql.ROOM, (append.room,)).fetchone()
+            if repair or row is None or room_of(row).applied_seq < last_seq:
+                _project(connection, net)
+
+        await self._database.write(write)
+
+    async def behind(self) -> list[str]:
+        """Return no room: entries and projections are one transaction."""
+        await trio.lowlevel.checkpoint()
+        return []
+
+    async def rooms(self, *, after: str = "", limit: int) -> list[str]:
+        """Return the first `limit` rooms that have entries, by id, above `after`."""
+        rows = await self._fetch(sql.ROOMS, (after, max(limit, 0)))
+        return [str(room) for (room,) in rows]
 
     async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
         """Return entries with `after < seq <= upto`, ascending, the first `limit` of them."""
@@ -148,10 +173,13 @@ def _explain(connection: sqlite3.Connection, appends: Sequence[Append]) -> Confl
 def _project(connection: sqlite3.Connection, net: NetChanges) -> None:
     dropped = [key for key, member in net.members.items() if member is None]
     members = [member for member in net.members.values() if member is not None]
+    messages = [message for message in net.messages.values() if message is not None]
+    gone = [(key,) for key, message in net.messages.items() if message is None]
     for statement, rows in (
         (sql.DELETE_MEMBER, dropped),
         (sql.PUT_MEMBER, [astuple(member) for member in members]),
-        (sql.PUT_MESSAGE, [astuple(message) for message in net.messages.values()]),
+        (sql.DELETE_MESSAGE, gone),
+        (sql.PUT_MESSAGE, [astuple(message) for message in messages]),
         (sql.PUT_ROOM, [astuple(room) for room in net.rooms.values()]),
     ):
         if rows:

@@ -2,52 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec.structs import replace
 
-from storage.records import (
-    Append,
-    DropMember,
-    Entry,
-    MemberRecord,
-    MessageRecord,
-    PutMember,
-    PutMessage,
-    PutRoom,
-    RoomRecord,
-    Sent,
-    UserRecord,
-)
+from storage.records import Entry, MemberRecord, MessageRecord, RoomRecord, Sent, UserRecord
 
 Value = str | int | bytes | None
 Row = tuple[Value, ...]
-
-
-class NetChanges:
-    """What the changes of some appends amount to: the last one for each row counts.
-
-    They are one transaction, so nobody can see the difference, and a room that is written a hundred times in one
-    commit is written once.
-    """
-
-    __slots__ = ("members", "messages", "rooms")
-
-    def __init__(self, appends: Sequence[Append]) -> None:
-        self.rooms: dict[str, RoomRecord] = {}
-        self.members: dict[tuple[str, str], MemberRecord | None] = {}  # None: dropped
-        self.messages: dict[str, MessageRecord] = {}
-        for append in appends:
-            for change in append.changes:
-                match change:
-                    case PutRoom(room=room):
-                        self.rooms[room.id] = room
-                    case PutMember(member=member):
-                        self.members[member.room, member.user] = member
-                    case DropMember(room=room_id, user=user):
-                        self.members[room_id, user] = None
-                    case PutMessage(message=message):
-                        self.messages[message.id] = message
 
 
 def user_of(row: Row) -> UserRecord:

@@ -31,15 +31,15 @@ SELECT sender, client_msg_id, seq, msg_no, message_id, digest
 FROM entries WHERE room = ? AND sender = ? AND client_msg_id = ?
 """
 
-MESSAGE = "SELECT id, room, seq, msg_no, author, deleted, doc FROM messages WHERE id = ?"
+MESSAGE = "SELECT id, room, seq, msg_no, author, deleted, doc, applied_seq FROM messages WHERE id = ?"
 
 MESSAGES_AFTER = """
-SELECT id, room, seq, msg_no, author, deleted, doc
+SELECT id, room, seq, msg_no, author, deleted, doc, applied_seq
 FROM messages WHERE room = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 """
 
 MESSAGES_UPTO = """
-SELECT id, room, seq, msg_no, author, deleted, doc
+SELECT id, room, seq, msg_no, author, deleted, doc, applied_seq
 FROM messages WHERE room = ? AND seq <= ? ORDER BY seq DESC LIMIT ?
 """
 
@@ -63,10 +63,22 @@ ON CONFLICT (room, user) DO UPDATE SET
 DELETE_MEMBER = "DELETE FROM members WHERE room = ? AND user = ?"
 
 PUT_MESSAGE = """
-INSERT INTO messages (id, room, seq, msg_no, author, deleted, doc) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO messages (id, room, seq, msg_no, author, deleted, doc, applied_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     room = excluded.room, seq = excluded.seq, msg_no = excluded.msg_no, author = excluded.author,
-    deleted = excluded.deleted, doc = excluded.doc
+    deleted = excluded.deleted, doc = excluded.doc, applied_seq = excluded.applied_seq
+"""
+
+DELETE_MESSAGE = "DELETE FROM messages WHERE id = ?"
+
+# From one room to the next through the primary key, so that the cost is that of the rooms and not of their entries.
+ROOMS = """
+WITH RECURSIVE found (room) AS (
+    SELECT min(room) FROM entries WHERE room > ?1
+    UNION ALL
+    SELECT (SELECT min(room) FROM entries WHERE entries.room > found.room) FROM found WHERE found.room IS NOT NULL
+)
+SELECT room FROM found WHERE room IS NOT NULL LIMIT ?2
 """
 
 # The directory.
@@ -81,6 +93,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 USER = """
 SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
 FROM users WHERE id = ?
+"""
+
+ALL_USERS = """
+SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
+FROM users WHERE id > ? ORDER BY id LIMIT ?
 """
 
 USER_BY_NAME = """

@@ -44,6 +44,12 @@ class Rows:
                 case PutMessage(message=message):
                     self.messages[message.id] = message
 
+    def copy(self) -> Rows:
+        """Keep how they are now."""
+        rows = Rows()
+        rows.room, rows.members, rows.messages = self.room, dict(self.members), dict(self.messages)
+        return rows
+
     def snapshot(self) -> RoomSnapshot:
         """Give what a room loads when it wakes."""
         assert self.room is not None

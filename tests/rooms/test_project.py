@@ -52,10 +52,10 @@ CREATED = RoomCreated(
 
 # An event on the room of the scene, and the rows that change with it besides the room's own.
 ROWS: list[tuple[Event, tuple[Change, ...]]] = [
-    (MessageCreated(POST), (PutMessage(MessageRecord("m_new", ROOM, 11, 6, ACTOR, False, encode_message(POST))),)),
+    (MessageCreated(POST), (PutMessage(MessageRecord("m_new", ROOM, 11, 6, ACTOR, False, encode_message(POST), 11)),)),
     (
         MessageDeleted("m_other", 2, 1),
-        (PutMessage(MessageRecord("m_other", ROOM, 2, 1, MEMBER, True, encode_message(GONE))),),
+        (PutMessage(MessageRecord("m_other", ROOM, 2, 1, MEMBER, True, encode_message(GONE), 11)),),
     ),
     (RoomUpdated(RoomChanges(name="Tea"), RoomChanges(name="Coffee")), ()),
     (RoomDeleted(), ()),

@@ -84,6 +84,7 @@ def a_message(entry: Entry, *, deleted: bool = False, doc: bytes | None = None) 
         author=entry.actor,
         deleted=deleted,
         doc=entry.body if doc is None else doc,
+        applied_seq=entry.seq,
     )
 
 

