@@ -94,6 +94,14 @@ class DirectoryActor:
             self._note(error)
             raise
 
+    async def fact(self, name: str) -> str | None:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.fact(name))
+
+    async def set_fact(self, name: str, value: str | None) -> None:
+        """Pass through; OutcomeUnknown at the deadline, once begun."""
+        await self._gate.call(lambda: self._backend.set_fact(name, value), writes=True)
+
     async def create_user(self, user: UserRecord) -> None:
         """Pass through; OutcomeUnknown at the deadline, once begun."""
         await self._gate.call(lambda: self._backend.create_user(user), writes=True)

@@ -96,6 +96,14 @@ class Directory(Protocol):
         """A cheap round trip that proves the store answers. Raises StorageUnavailable."""
         ...
 
+    async def fact(self, name: str) -> str | None:
+        """A fact about the site as a whole, such as that it is still being copied into; None where there is none."""
+        ...
+
+    async def set_fact(self, name: str, value: str | None) -> None:
+        """Remember a fact durably, or forget it."""
+        ...
+
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""
         ...

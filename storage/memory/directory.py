@@ -10,7 +10,7 @@ import trio
 
 from storage.errors import Conflict
 from storage.listing import name_position, page_of, parse_name_position
-from storage.memory.store import MemoryStore, check
+from storage.memory.store import MemoryStore, check, check_text
 from storage.records import MemberRecord, Page, RoomRecord, UserRecord
 
 
@@ -25,6 +25,21 @@ class MemoryDirectory:
     async def probe(self) -> None:
         """Answer: RAM is always there."""
         await trio.lowlevel.checkpoint()
+
+    async def fact(self, name: str) -> str | None:
+        """Return a fact about the site."""
+        await trio.lowlevel.checkpoint()
+        return self._store.facts.get(name)
+
+    async def set_fact(self, name: str, value: str | None) -> None:
+        """Remember a fact, or forget it."""
+        await trio.lowlevel.checkpoint()
+        for text in (name, value or ""):
+            check_text(text)
+        if value is None:
+            self._store.facts.pop(name, None)
+        else:
+            self._store.facts[name] = value
 
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""

@@ -36,6 +36,7 @@ class MemoryStore:
 
     __slots__ = (
         "entries",
+        "facts",
         "members",
         "message_order",
         "messages",
@@ -49,6 +50,7 @@ class MemoryStore:
     )
 
     def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
         self.users: dict[str, UserRecord] = {}
         self.users_by_name: dict[str, UserRecord] = {}
         self.users_by_email: dict[str, UserRecord] = {}

@@ -30,6 +30,22 @@ class SqliteDirectory:
         """Read one page of the file. Raises StorageUnavailable."""
         await self._fetch(sql.PROBE, ())
 
+    async def fact(self, name: str) -> str | None:
+        """Return a fact about the site."""
+        rows = await self._fetch(sql.FACT, (name,))
+        return str(rows[0][0]) if rows else None
+
+    async def set_fact(self, name: str, value: str | None) -> None:
+        """Remember a fact durably, or forget it."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            if value is None:
+                connection.execute(sql.DELETE_FACT, (name,))
+            else:
+                connection.execute(sql.PUT_FACT, (name, value))
+
+        await self._database.write(write)
+
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""
 

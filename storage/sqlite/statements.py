@@ -85,6 +85,12 @@ SELECT room FROM found WHERE room IS NOT NULL LIMIT ?2
 
 PROBE = "SELECT 1 FROM users WHERE id = ''"
 
+FACT = "SELECT value FROM facts WHERE name = ?"
+
+PUT_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+DELETE_FACT = "DELETE FROM facts WHERE name = ?"
+
 INSERT_USER = """
 INSERT INTO users (id, username, name_key, display_name, email, password_hash, role, created_at, disabled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -71,6 +71,15 @@ async def test_rooms_are_listed_by_id(journal: Journal) -> None:
     assert await journal.rooms(limit=0) == []
 
 
+async def test_facts_about_the_site_are_kept(directory: Directory) -> None:
+    """Guarantee: a fact is what it was last set to, and can be forgotten. A copy under way is marked by one."""
+    assert await directory.fact("copying") is None
+    for value in ("from here", "from there", "from there", None, None, "ü ☃ 🙂"):
+        await directory.set_fact("copying", value)
+        assert await directory.fact("copying") == value
+    assert await directory.fact("other") is None
+
+
 async def test_accounts_are_listed_by_id(directory: Directory) -> None:
     """Guarantee: every account, once, in pages, disabled ones included. Copying goes through them."""
     accounts = [a_user(number, disabled=number == 3, name=f"n{9 - number}") for number in range(1, 8)]

@@ -20,6 +20,7 @@ INDEXES = {
     "MESSAGES_AFTER": "INDEX messages_room (room=? AND seq>? AND seq<?)",
     "MESSAGES_UPTO": "INDEX messages_room (room=? AND seq<?)",
     "PROBE": "(id=?)",
+    "FACT": "PRIMARY KEY (name=?)",
     "USER": "(id=?)",
     "ALL_USERS": "(id>?)",
     "USER_BY_NAME": "INDEX users_name_key (name_key=?)",
