@@ -32,11 +32,13 @@ from justchat.ids import new_id
 from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
 from justchat.log import set_up_logging
 from justchat.rooms.room import ActorFactory, Rooms
+from justchat.rooms.reload import load_state
 from justchat.rooms.room_actor import RoomActor, RoomPorts
 from justchat.stopping import stop_gracefully
 from justchat.system import System
-from storage.errors import StorageError
-from storage.open import open_storage
+from storage.errors import StorageError, StorageInUse
+from storage.facts import COPYING
+from storage.open import Storage, open_storage
 from storage.url import UnknownStorage
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,17 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def make_whole(storage: Storage) -> None:
+    """Bring every room's projections up to its journal: listings must not miss what a crash left undone.
+
+    Raises StorageInUse for a store that is still being copied into, and what storage raises.
+    """
+    if await storage.directory.fact(COPYING) is not None:
+        raise StorageInUse("a copy into this store has not been finished: run `justchat copy` again, or take another")
+    for room in await storage.journal.behind():
+        await load_state(storage.journal, room)
+
+
 @asynccontextmanager
 async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIterator[tuple[System, Services]]:
     """Open storage, rooms and accounts; on leaving, close them in reverse."""
@@ -66,10 +79,16 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         probe_seconds=config.probe_seconds,
     )
     async with (
-        open_storage(config.database, limits=storage_limits(config)) as storage,
+        open_storage(
+            config.database,
+            journal=config.journal,
+            migrate=config.migrate == "yes",
+            limits=storage_limits(config),
+        ) as storage,
         trio.open_nursery() as rooms_nursery,
         trio.open_nursery() as edge_nursery,
     ):
+        await make_whole(storage)
         index = ConnectionIndex()
         supervisor = Supervisor(rooms_nursery, policy=policy, random=random.Random())  # noqa: S311 - jitter
         rooms = Rooms(

@@ -11,6 +11,10 @@ class StorageUnavailable(StorageError):
     """The store did not do it and will not: nothing of the call was written. Retrying later is safe."""
 
 
+class StorageInUse(StorageError):
+    """The store is open elsewhere, in a way that excludes what was wanted. Nothing was changed."""
+
+
 class OutcomeUnknown(StorageUnavailable):
     """The call was cut off while it may have been committing. Only reading back can tell whether it was written."""
 

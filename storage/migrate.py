@@ -15,7 +15,7 @@ from typing import TypeVar
 from storage.migrations import MigrationRefused, MigrationStatus, status_of
 from storage.sqlite import Database, SqliteSettings, open_database
 from storage.sqlite.schema import down, known_migrations, status, up
-from storage.url import MemoryUrl, SqliteUrl, parse_url
+from storage.url import MemoryUrl, PostgresUrl, SplitUrl, SqliteUrl, UnknownStorage, parse_url
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ async def migrate_up(url: str) -> list[int]:
             return []
         case SqliteUrl(path=path):
             return await _run(SqliteSettings(path), partial(up, known=known_migrations()))
+        case PostgresUrl() | SplitUrl():
+            raise UnknownStorage("not yet")
 
 
 async def migrate_down(url: str, *, to: int) -> list[int]:
@@ -36,6 +38,8 @@ async def migrate_down(url: str, *, to: int) -> list[int]:
             return []
         case SqliteUrl(path=path):
             return await _run(SqliteSettings(path), partial(down, known=known_migrations(), to=to))
+        case PostgresUrl() | SplitUrl():
+            raise UnknownStorage("not yet")
 
 
 async def migration_status(url: str) -> list[MigrationStatus]:
@@ -47,6 +51,8 @@ async def migration_status(url: str) -> list[MigrationStatus]:
             if not path.exists():
                 return status_of(known_migrations(), [])
             return await _run(SqliteSettings(path), partial(status, known=known_migrations()))
+        case PostgresUrl() | SplitUrl():
+            raise UnknownStorage("not yet")
 
 
 @asynccontextmanager

@@ -21,7 +21,8 @@ from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
 from storage.migrate import open_sqlite
 from storage.ports import Directory, Journal
 from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteSettings
-from storage.url import MemoryUrl, SqliteUrl, parse_url
+from storage.sqlite.site_lock import site_lock
+from storage.url import MemoryUrl, PostgresUrl, SplitUrl, SqliteUrl, StoreUrl, UnknownStorage, parse_url
 
 
 class StorageLimits(Struct, frozen=True):
@@ -72,38 +73,52 @@ class _Backend(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_storage(
-    url: str, *, migrate: bool = True, limits: StorageLimits | None = None, random: Random | None = None
+    url: str,
+    *,
+    journal: str | None = None,
+    migrate: bool = True,
+    exclusive: bool = False,
+    limits: StorageLimits | None = None,
+    random: Random | None = None,
 ) -> AsyncIterator[Storage]:
     """Open the store that `url` names; bring its schema up to date first, or refuse an outdated one if not `migrate`.
 
-    `random` gives the jitter of restarts. What the body raises comes out in the exception group of a nursery, as does
+    `journal` names another database for the journal. `exclusive` asks for a store that nobody else has open. `random`
+    gives the jitter of restarts. What the body raises comes out in the exception group of a nursery, as does
     ActorEscalated when a storage actor gives up, which cancels the body.
 
     Raises:
         UnknownStorage: a ValueError.
         StorageUnavailable: the store does not answer.
+        StorageInUse: another program has it open, and one of the two wants it for itself alone.
         MigrationRefused: its schema is newer than this program, or not JustChat's, or outdated and not to be touched.
     """
     limits = limits or StorageLimits()
-    async with _open_backend(parse_url(url), migrate=migrate, limits=limits) as backend:
-        journal = JournalActor(backend.journal, limits=limits.journal)
+    target = parse_url(url, journal=journal)
+    async with _open_backend(target, migrate=migrate, exclusive=exclusive, limits=limits) as backend:
+        journal_actor = JournalActor(backend.journal, limits=limits.journal)
         directory = DirectoryActor(backend.directory, limits=limits.directory)
         await directory.probe()  # out here, where what it raises is not wrapped into a group
         async with trio.open_nursery() as nursery:
             supervisor = Supervisor(nursery, policy=RestartPolicy(escalate=True), random=random or Random())  # noqa: S311
-            journal.start(supervisor)
+            journal_actor.start(supervisor)
             directory.start(supervisor)
-            yield Storage(journal, directory, supervisor)
+            yield Storage(journal_actor, directory, supervisor)
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _open_backend(url: MemoryUrl | SqliteUrl, *, migrate: bool, limits: StorageLimits) -> AsyncIterator[_Backend]:
+async def _open_backend(
+    url: StoreUrl, *, migrate: bool, exclusive: bool, limits: StorageLimits
+) -> AsyncIterator[_Backend]:
     match url:
         case MemoryUrl():
             store = MemoryStore()
             yield _Backend(MemoryJournal(store), MemoryDirectory(store))
         case SqliteUrl(path=path):
             settings = SqliteSettings(path, busy_seconds=PATIENCE * limits.journal.deadline_seconds)
-            async with open_sqlite(settings, migrate=migrate) as database:
-                yield _Backend(SqliteJournal(database), SqliteDirectory(database))
+            with site_lock(path, exclusive=exclusive):
+                async with open_sqlite(settings, migrate=migrate) as database:
+                    yield _Backend(SqliteJournal(database), SqliteDirectory(database))
+        case PostgresUrl() | SplitUrl():
+            raise UnknownStorage("not yet")

@@ -19,7 +19,17 @@ Value = int | float | str | tuple[str, ...] | None
 
 ENVIRONMENT_PREFIX = "JUSTCHAT_"
 # Variables with our prefix that are not settings: the config file's own, and what the project's test tools read.
-OTHER_VARIABLES = frozenset({"JUSTCHAT_CONFIG", "JUSTCHAT_CHROMIUM", "JUSTCHAT_REQUIRE_ALL"})
+OTHER_VARIABLES = frozenset(
+    {
+        "JUSTCHAT_CONFIG",
+        "JUSTCHAT_CHROMIUM",
+        "JUSTCHAT_REQUIRE_ALL",
+        "JUSTCHAT_POSTGRES_BIN",
+        "JUSTCHAT_MONGO_URL",
+        "JUSTCHAT_MONGO_BIN",
+        "JUSTCHAT_CACHE",
+    }
+)
 
 _NAME_SHOWN = 64
 

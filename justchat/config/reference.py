@@ -5,7 +5,9 @@ from __future__ import annotations
 from justchat.config.catalogue import SETTINGS, Setting, plain
 from justchat.config.load import Effective
 from justchat.config.rules import PROFILE_OVERRIDES
+from justchat.config.settings import URL_SETTINGS
 from justchat.config.values import accepted
+from storage.url import without_password
 
 _HEAD = """\
 # Configuration
@@ -71,5 +73,7 @@ def listing(effective: Effective) -> str:
     for setting in SETTINGS:
         value = getattr(effective.config, setting.name)
         shown = "(set, not shown)" if setting.secret and value is not None else plain(value)
+        if setting.name in URL_SETTINGS:
+            shown = without_password(shown)
         lines.append(f"{setting.name} = {shown or '(unset)'}  [{effective.sources[setting.name]}]")
     return "\n".join(lines)

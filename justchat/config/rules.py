@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from justchat.config.catalogue import Value
 from justchat.config.settings import Config
+from storage.url import UnknownStorage, parse_url
 
 # The smallest envelope of a `send` frame around its body, and a little more.
 _ENVELOPE_BYTES = 384
@@ -106,12 +107,21 @@ def _chosen_database(facts: Facts) -> str | None:
     return "production does not guess where the data is kept; set it, even to the default"
 
 
+def _stores_that_go_together(facts: Facts) -> str | None:
+    try:
+        parse_url(facts.config.database, journal=facts.config.journal)
+    except UnknownStorage as error:
+        return str(error)
+    return None
+
+
 ALWAYS: tuple[Rule, ...] = (
     Rule(("history_page_default", "history_page_max"), _page),
     Rule(("room_batch", "room_inbox"), _batch),
     Rule(("body_max_characters", "frame_max_bytes"), _body_in_frame),
     Rule(("body_max_characters", "request_max_bytes"), _body_in_request),
     Rule(("signing_key", "signing_key_file"), _one_key),
+    Rule(("journal", "database"), _stores_that_go_together),
 )
 
 IN_PRODUCTION: tuple[Rule, ...] = (
@@ -129,11 +139,11 @@ def sqlite_path(database: str) -> str | None:
 
 
 def signing_key_path(config: Config) -> str | None:
-    """Path of the signing key file; None when there is neither such a setting nor a SQLite file to put it beside."""
+    """Path of the signing key file; None when there is no such setting and nothing to outlive the process."""
     if config.signing_key_file is not None:
         return config.signing_key_file
     database = sqlite_path(config.database)
     if database is None:
-        return None
+        return None if config.database.startswith("memory:") else "data/signing.key"
     folder, slash, _ = database.rpartition("/")
     return f"{folder}{slash}signing.key"

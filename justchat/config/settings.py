@@ -16,6 +16,8 @@ DEFAULT_DATABASE = "sqlite:///data/justchat.db"
 
 # Never printed, and never taken from the command line, which every user of the machine can read.
 SECRET_SETTINGS = frozenset({"signing_key", "operator_token"})
+# Printed without the password that they may contain.
+URL_SETTINGS = frozenset({"database", "journal"})
 
 
 def _range(low: float, high: float, unit: str, help_text: str) -> Meta:
@@ -38,8 +40,19 @@ class Config(Struct, frozen=True, kw_only=True):
     port: Annotated[int, _range(0, 65_535, "", "Port to listen on; 0 takes a free one. `PORT` is honoured too.")] = 8000
     database: Annotated[
         str,
-        _text("Where everything is kept: `sqlite:///relative/path`, `sqlite:////absolute/path` or `memory://`."),
+        _text(
+            "Where everything is kept: `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgres://…` or "
+            "`memory://`. Its password is never printed."
+        ),
     ] = DEFAULT_DATABASE
+    journal: Annotated[
+        str | None,
+        _text("Where messages and events are kept if not in the database, which must be PostgreSQL: `mongodb://…`."),
+    ] = None
+    migrate: Annotated[
+        Literal["yes", "no"],
+        _text("Whether `serve` brings the schema up to date by itself; `no` refuses to start on an outdated one."),
+    ] = "yes"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _text("Least severe level that is logged.")] = (
         "info"
     )

@@ -12,13 +12,15 @@ from unicodedata import category
 from msgspec import Struct
 
 from justchat.config.catalogue import Setting, Value, plain
+from storage.url import without_password
 
 SIGNING_KEY_MIN_BYTES = 32
 OPERATOR_TOKEN_MIN_BYTES = 16
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
-_DATABASE = re.compile(r"sqlite:///[^?#]*[^/?#]|memory://")
+_DATABASE = re.compile(r"sqlite:///[^?#]*[^/?#]|memory://|postgres(ql)?://\S+")
+_JOURNAL = re.compile(r"mongodb(\+srv)?://\S+")
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {("http", ":80"), ("https", ":443")}
 _HOST = re.compile(r"[A-Za-z0-9.:%_-]+")
@@ -43,8 +45,12 @@ def _long_enough(minimum: int) -> Callable[[str], bool]:
 _TEXT_RULES: dict[str, _TextRule] = {
     "host": _TextRule("an IP address or a host name", lambda text: _HOST.fullmatch(text) is not None),
     "database": _TextRule(
-        "sqlite:///relative/path, sqlite:////absolute/path or memory://",
+        "sqlite:///relative/path, sqlite:////absolute/path, postgres://user:password@host/name or memory://",
         lambda text: _DATABASE.fullmatch(text) is not None,
+    ),
+    "journal": _TextRule(
+        "mongodb://user:password@host/name",
+        lambda text: _JOURNAL.fullmatch(text) is not None,
     ),
     "signing_key_file": _TextRule("a path", bool),
     "signing_key": _TextRule(f"text of at least {SIGNING_KEY_MIN_BYTES} bytes", _long_enough(SIGNING_KEY_MIN_BYTES)),
@@ -144,6 +150,6 @@ def _printable(text: str) -> bool:
 def _reject(setting: Setting, value: object) -> Rejected:
     if setting.secret:
         return Rejected(f"accepted is {accepted(setting)}")
-    shown = ascii(value)
+    shown = ascii(without_password(value) if isinstance(value, str) else value)
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     return Rejected(f"{shown} is not {accepted(setting)}")

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from justchat.config import Config, Problem, load_config
 from justchat.config.catalogue import SETTINGS, Setting
 from justchat.config.files import CONFIG_FILE_MAX_BYTES, DiskFiles
+from justchat.config.load import Effective, load_effective
+from justchat.config.reference import listing
+from justchat.config.sources import from_flags
 from tests.config.files import FakeFiles
 
 KEY = "0123456789abcdef" * 4
@@ -57,6 +60,8 @@ SOME_VALUE = {
     "profile": "loadtest",
     "host": "::1",
     "database": "sqlite:////srv/chat.db",
+    "journal": "mongodb://h/chat",
+    "migrate": "no",
     "log_level": "debug",
     "log_format": "json",
     "signing_key_file": "key",
@@ -83,11 +88,13 @@ def some_value(setting: Setting) -> str:
 def test_every_setting_can_be_given_by_flag_variable_and_file(setting: Setting) -> None:
     """All sources lead to the same value, and a secret is refused as a flag."""
     text = some_value(setting)
-    by_variable = getattr(good(load_config([], {setting.variable: text}, files=FakeFiles())), setting.name)
+    # A journal of its own needs the rest elsewhere, which is as good as any value for the database itself.
+    rest = {} if setting.name == "database" else {"JUSTCHAT_DATABASE": "postgres://h/db"}
+    by_variable = getattr(good(load_config([], rest | {setting.variable: text}, files=FakeFiles())), setting.name)
     assert by_variable != setting.default
     written = f'"{text}"' if setting.kind in {"text", "choice"} else f'["{text}"]' if setting.kind == "list" else text
-    assert getattr(good(load(file=f"{setting.name} = {written}")), setting.name) == by_variable
-    by_flag = load(setting.flag, text)
+    assert getattr(good(load(file=f"{setting.name} = {written}", **rest)), setting.name) == by_variable
+    by_flag = load(setting.flag, text, **rest)
     if setting.secret:
         assert bad(by_flag) == [
             f"{setting.flag} (command line): a secret is not taken from the command line; use {setting.variable}"
@@ -288,3 +295,26 @@ def test_the_disk_is_read_with_a_bound(tmp_path: Path) -> None:
     assert files.mode("a\x00b") is None
     with pytest.raises(OSError, match="larger than"):
         files.read(str(huge))
+
+
+def test_a_password_in_a_url_is_never_printed() -> None:
+    """Neither where the effective settings are listed nor where a wrong one is complained about."""
+    url = "postgres://u:secret@h/db"
+    loaded = load_effective(
+        from_flags(["--database", url]), {"JUSTCHAT_JOURNAL": "mongodb://u:secret@h/x"}, files=FakeFiles()
+    )
+    assert isinstance(loaded, Effective)
+    assert loaded.config.database == url
+    text = listing(loaded)
+    assert "database = postgres://u:***@h/db" in text
+    assert "secret" not in text
+    for wrong in ("mysql://u:secret@h/db", "postgres://u:secret@h/d b", "postgres:/u:secret@h"):
+        (line,) = bad(load("--database", wrong))
+        assert "secret" not in line
+
+
+def test_a_journal_of_its_own_needs_postgres_for_the_rest() -> None:
+    """What does not go together is refused before anything is opened."""
+    (line,) = bad(load("--journal", "mongodb://h/x"))
+    assert "needs postgres://" in line
+    assert good(load("--journal", "mongodb://h/x", "--database", "postgres://h/x")).journal == "mongodb://h/x"

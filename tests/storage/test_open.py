@@ -16,7 +16,16 @@ from storage.journal_actor import JournalLimits
 from storage.migrate import migrate_down, migrate_up, migration_status
 from storage.migrations import MigrationRefused
 from storage.open import StorageLimits, open_storage
-from storage.url import MemoryUrl, SqliteUrl, UnknownStorage, parse_url
+from storage.url import (
+    MemoryUrl,
+    MongoUrl,
+    PostgresUrl,
+    SplitUrl,
+    SqliteUrl,
+    UnknownStorage,
+    parse_url,
+    without_password,
+)
 from tests.storage.contract.backends import ram_folder
 from tests.storage.samples import posts
 
@@ -42,6 +51,8 @@ def names(folder: Path) -> list[str]:
         ("sqlite:///data/chat.db", SqliteUrl(Path("data/chat.db"))),
         ("sqlite:////var/lib/chat.db", SqliteUrl(Path("/var/lib/chat.db"))),
         ("sqlite:///a b%20c.db", SqliteUrl(Path("a b%20c.db"))),
+        ("postgres://u:p@host/db", PostgresUrl("postgres://u:p@host/db")),
+        ("postgresql:///db?host=/run", PostgresUrl("postgresql:///db?host=/run")),
     ],
 )
 def test_a_url_names_a_store(url: str, expected: object) -> None:
@@ -60,7 +71,7 @@ UNKNOWN = (
     "SQLITE:///x",
     "sqlite:///a\0b",
     "mysql://u:secret@host/db",
-    "postgres://u:secret@host/db",
+    "mongodb://u:secret@host/db",
 )
 
 
@@ -72,6 +83,35 @@ def test_an_unknown_url_is_refused_without_being_repeated(url: str) -> None:
     assert isinstance(caught.value, ValueError)
     assert "memory:" in str(caught.value) or "path of a file" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_the_journal_may_be_in_a_database_of_its_own() -> None:
+    """MongoDB beside PostgreSQL, and nothing else."""
+    database, journal = "postgres://u:secret@host/db", "mongodb://u:secret@host/db"
+    both = SplitUrl(PostgresUrl(database), MongoUrl(journal))
+    assert parse_url(database, journal=journal) == both
+    assert parse_url(database, journal=database) == parse_url(database, journal=None) == PostgresUrl(database)
+    assert "secret" not in repr(both)
+    for first, second in (("sqlite:///x", journal), ("memory:", journal), (database, "sqlite:///x"), (database, "x")):
+        with pytest.raises(UnknownStorage) as caught:
+            parse_url(first, journal=second)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("postgres://u:secret@h:1/db?x=y", "postgres://u:***@h:1/db?x=y"),
+        ("mongodb://u:sec:r@et@h/db", "mongodb://u:***@h/db"),
+        ("postgres://[secret@h", "postgres…"),
+        ("u:secret@h", "u…"),
+        ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+        ("postgres://h/db", "postgres://h/db"),
+    ],
+)
+def test_a_url_is_printed_without_its_password(url: str, printed: str) -> None:
+    """However broken it is."""
+    assert without_password(url) == printed
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -166,11 +206,11 @@ async def test_an_actor_that_keeps_crashing_ends_the_tree(caplog: pytest.LogCapt
 
 
 async def test_leaving_closes_the_files(folder: Path) -> None:
-    """The last one out has the log written back: one file is left, and it is complete."""
+    """The last one out has the log written back: the database is complete, and beside it is an empty lock only."""
     async with open_storage(f"sqlite:///{folder / 'chat.db'}") as storage:
         await storage.journal.append([posts("r_1", 1, 1)])
         journal = storage.journal
-    assert names(folder) == ["chat.db"]
+    assert sorted(names(folder)) == ["chat.db", "chat.db.lock"]
     with pytest.raises(StorageUnavailable):
         await journal.append([posts("r_1", 2, 2)])
     with pytest.raises(StorageUnavailable, match="closed"):

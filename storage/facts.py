@@ -1,0 +1,6 @@
+"""The names of the facts that a directory keeps about its site."""
+
+from __future__ import annotations
+
+COPYING = "copying"
+"""Set while a site is being copied into this store; the value says from where. Nobody may serve it until it is gone."""

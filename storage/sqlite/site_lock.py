@@ -1,0 +1,33 @@
+"""Who has a SQLite site open: any number of servers, or one program that wants it for itself alone.
+
+An advisory lock on a file beside the database, which the kernel gives back however the process ends. The file itself
+stays and says nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.errors import StorageInUse, StorageUnavailable
+
+
+@contextmanager
+def site_lock(database: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold the site, alone or with others. Raises StorageInUse, or StorageUnavailable if the file cannot be made."""
+    path = database.with_name(f"{database.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise StorageUnavailable(f"unable to open the lock of the database: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if exclusive:
+                raise StorageInUse("the database is in use: stop the server that has it open") from None
+            raise StorageInUse("the database is being worked on by another program; wait until that is done") from None
+        yield
