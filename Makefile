@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 SOAK_FLAGS ?=
 
-.PHONY: run test soak bench lint format lock clean
+.PHONY: run test soak mongo bench lint format lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/justchat serve $(FLAGS)
@@ -17,6 +17,10 @@ test: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak -s --timeout=0 -o faulthandler_timeout=0 $(SOAK_FLAGS)
+
+# A server with MongoDB's protocol for the tests, where there is no mongod: needs Go 1.24, and some minutes once.
+mongo: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.support.mongo_server
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench all --short
@@ -48,4 +52,4 @@ lock:
 	$(PYTHON) requirements/lock.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

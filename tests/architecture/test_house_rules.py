@@ -27,7 +27,7 @@ MAY_PRINT = {"justchat.cli"}
 # What is never committed: version control's own, environments, caches, build results.
 NOT_OURS = {
     ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__", "node_modules",
-    "build", "dist", "data", "results",
+    "build", "dist", "data", "results", ".cache",
 }  # fmt: skip
 
 # Spelled in pieces, so that this file does not break the rule it checks.

@@ -22,6 +22,7 @@ Frame = dict[str, Any]
 HOST = "127.0.0.1"
 NO_CLOSE_FRAME = 1006
 DEADLINE_SECONDS = 15.0
+_SEGMENT_BYTES = 1400
 _READ_BYTES = 65_536
 _numbers = itertools.count(1)
 
@@ -57,6 +58,9 @@ class Participant:
         try:
             if receive_bytes:
                 sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, receive_bytes)
+                # Segments as on a network. The loopback's own are larger than the whole buffer, and the kernel would
+                # then wait for its timers between one and the next.
+                sock.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_MAXSEG, _SEGMENT_BYTES)
             await sock.connect((HOST, port))
             participant = cls(sock, raw)
             await participant._upgrade(port)
