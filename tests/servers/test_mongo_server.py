@@ -186,9 +186,7 @@ def test_a_fresh_database_keeps_the_rest_of_a_url(tmp_path: Path, given: str, fr
     assert url == fresh.format(name)
 
 
-def test_our_program_is_built_only_when_asked_for_and_nothing_else_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_our_program_is_built_only_on_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A URL comes before a built program, and a broken build says what Go says."""
     monkeypatch.setenv(URL, "mongodb://a")
     monkeypatch.setenv(BIN, sys.executable)

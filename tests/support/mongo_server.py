@@ -1,8 +1,8 @@
 """A real server of MongoDB's protocol, for tests that must kill it, freeze it or start it again.
 
 `find_mongo` finds one: the server that JUSTCHAT_MONGO_URL names, a `mongod`, or the small program in `mongo/` (FerretDB
-over SQLite), kept in a cache folder. A first build takes minutes, so the tests do not begin one: `make mongo` does, which
-is `python -m tests.support.mongo_server`.
+over SQLite), kept in a cache folder. A first build takes minutes, so the tests do not begin one: `make mongo` does,
+which is `python -m tests.support.mongo_server`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class MongoProgram(Struct, frozen=True):
 
 
 def find_mongo(*, build: bool = False) -> MongoProgram | None:
-    """Find a server: JUSTCHAT_MONGO_URL, JUSTCHAT_MONGO_BIN, a `mongod` on PATH, or our own, built now if that is asked.
+    """Find a server: JUSTCHAT_MONGO_URL, JUSTCHAT_MONGO_BIN, a `mongod` on PATH, or our own, built now if `build`.
 
     Give None where there is no Go 1.24 either, or nothing has been built; raise MongoNotBuilt when the build fails.
     """
