@@ -53,6 +53,8 @@ _LIGHT = {
     # After a kill all data is synced before it is used: in one call, not file by file.
     "recovery_init_sync_method": "syncfs",
     "jit": "off",
+    # In the data folder, so that a killed server leaves nothing behind elsewhere.
+    "dynamic_shared_memory_type": "mmap",
 }
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
@@ -281,7 +283,9 @@ class PostgresServer:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self.kill()
+            # In good order: what is killed leaves shared memory to the system.
+            self.resume()
+            self.stop("immediate")
 
 
 @contextmanager

@@ -1,0 +1,128 @@
+"""The directory in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import asyncpg
+from msgspec.structs import astuple
+
+from storage.errors import Conflict
+from storage.listing import name_position, page_of, parse_name_position, prefix_end
+from storage.postgres import statements as sql
+from storage.postgres.connection import Connection, Row
+from storage.postgres.pool import PostgresPool
+from storage.postgres.rows import member_of, room_of, user_of
+from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+
+ROOM_FIELDS = len(RoomRecord.__struct_fields__)
+
+
+class PostgresDirectory:
+    """The `Directory` port over a `PostgresPool`."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: PostgresPool) -> None:
+        self._pool = pool
+
+    async def probe(self) -> None:
+        """Look into a table. Raises StorageUnavailable."""
+        await self._pool.fetch(sql.PROBE)
+
+    async def fact(self, name: str) -> str | None:
+        """Return a fact about the site."""
+        rows = await self._pool.fetch(sql.FACT, name)
+        return cast("str", rows[0][0]) if rows else None
+
+    async def set_fact(self, name: str, value: str | None) -> None:
+        """Remember a fact durably, or forget it."""
+
+        async def write(connection: Connection) -> None:
+            if value is None:
+                await connection.execute(sql.DELETE_FACT, name)
+            else:
+                await connection.execute(sql.PUT_FACT, name, value)
+
+        await self._pool.write(write)
+
+    async def create_user(self, user: UserRecord) -> None:
+        """Store a new account. Raises Conflict `username` or `email`."""
+
+        async def write(connection: Connection) -> None:
+            try:
+                await connection.execute(sql.INSERT_USER, *astuple(user))
+            except asyncpg.UniqueViolationError as error:
+                raise Conflict("email" if error.constraint_name == "users_email" else "username") from error
+
+        await self._pool.write(write)
+
+    async def user(self, user: str) -> UserRecord | None:
+        """Return one account by id."""
+        return await self._one_user(sql.USER, user)
+
+    async def user_by_login(self, *, name_key: str | None = None, email: str | None = None) -> UserRecord | None:
+        """Return one account by folded username or by folded e-mail address; exactly one of the two is given."""
+        if (name_key is None) == (email is None):
+            raise ValueError("give name_key or email, and not both")
+        if name_key is not None:
+            return await self._one_user(sql.USER_BY_NAME, name_key)
+        return await self._one_user(sql.USER_BY_EMAIL, email)
+
+    async def users(self, *, ids: Sequence[str] = (), name_keys: Sequence[str] = ()) -> list[UserRecord]:
+        """Return the accounts with these ids or these folded names, each once; unknown ones are left out."""
+        rows = await self._pool.fetch(sql.USERS, list(dict.fromkeys(ids)), list(dict.fromkeys(name_keys)))
+        return list({row[0]: user_of(row) for row in rows}.values())
+
+    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
+        end = prefix_end(prefix)
+        if end is None:
+            rows = await self._pool.fetch(sql.USERS_FROM, prefix, max(limit, 0))
+        else:
+            rows = await self._pool.fetch(sql.USERS_BETWEEN, prefix, end, max(limit, 0))
+        return [user_of(row) for row in rows]
+
+    async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts by id, above `after`, disabled ones included."""
+        rows = await self._pool.fetch(sql.ALL_USERS, after, max(limit, 0))
+        return [user_of(row) for row in rows]
+
+    async def room(self, room: str) -> RoomRecord | None:
+        """Return one room's row, tombstones included."""
+        rows = await self._pool.fetch(sql.ROOM, room)
+        return room_of(rows[0]) if rows else None
+
+    async def member(self, room: str, user: str) -> MemberRecord | None:
+        """Return one membership."""
+        rows = await self._pool.fetch(sql.MEMBER, room, user)
+        return member_of(rows[0]) if rows else None
+
+    async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
+        """Return members of a room by user id."""
+        rows = await self._pool.fetch(sql.MEMBERS_AFTER, room, cursor or "", max(limit, 0) + 1)
+        return page_of([member_of(row) for row in rows], limit, lambda member: member.user)
+
+    async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
+        """Return living rooms that the user is a member of, newest room first."""
+        if cursor is None:
+            rows = await self._pool.fetch(sql.ROOMS_OF, user, max(limit, 0) + 1)
+        else:
+            rows = await self._pool.fetch(sql.ROOMS_OF_BELOW, user, cursor, max(limit, 0) + 1)
+        found = [(room_of(row[:ROOM_FIELDS]), member_of(row[ROOM_FIELDS:])) for row in rows]
+        return page_of(found, limit, lambda pair: pair[0].id)
+
+    async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
+        """Return living public rooms whose `name_key` starts with this folded prefix, in name order."""
+        start = max((prefix, ""), parse_name_position(cursor or ""))
+        end = prefix_end(prefix)
+        if end is None:
+            rows = await self._pool.fetch(sql.PUBLIC_ROOMS_FROM, *start, max(limit, 0) + 1)
+        else:
+            rows = await self._pool.fetch(sql.PUBLIC_ROOMS_BETWEEN, *start, end, max(limit, 0) + 1)
+        return page_of([room_of(row) for row in rows], limit, name_position)
+
+    async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
+        rows: list[Row] = await self._pool.fetch(statement, key)
+        return user_of(rows[0]) if rows else None

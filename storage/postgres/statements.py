@@ -1,0 +1,227 @@
+"""Every statement of the two ports, in one place, so that a test can look at the plan of each of them.
+
+Rows go there as one array for each column, so that a commit of any size is a few statements and a few round trips. A
+look-up for each row of such arrays is written as a subquery of its own: joined, PostgreSQL might read a whole table
+instead. A listing with and without an end is two statements: an end that may be missing would be no bound of an index.
+"""
+
+# ruff: noqa: S608  # what is put together here are constants of this file
+
+from __future__ import annotations
+
+# The journal.
+
+ENTRY_COLUMNS = "room, seq, ts, type, actor, body, sender, client_msg_id, digest, message_id, msg_no"
+
+# Nothing is inserted unless the predecessor of each room's first entry is there. The primary key refuses a seq that is
+# taken, also a first one: a room that has entries has an entry 1.
+INSERT_ENTRIES = f"""
+INSERT INTO entries ({ENTRY_COLUMNS})
+SELECT * FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::bytea[],
+    $10::text[], $11::bigint[]
+)
+WHERE NOT EXISTS (
+    SELECT 1 FROM unnest($12::text[], $13::bigint[]) AS first (room, seq)
+    WHERE first.seq <> 1
+      AND (SELECT e.seq FROM entries AS e WHERE e.room = first.room AND e.seq = first.seq - 1) IS NULL
+)
+"""
+
+HEADS = """
+SELECT asked.room, (SELECT max(e.seq) FROM entries AS e WHERE e.room = asked.room)
+FROM unnest($1::text[]) AS asked (room)
+"""
+
+ENTRIES_AFTER = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE room = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+
+ENTRIES_UPTO = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE room = $1 AND seq <= $2 ORDER BY seq DESC LIMIT $3"
+
+SENT = """
+SELECT e.sender, e.client_msg_id, e.seq, e.msg_no, e.message_id, e.digest
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS asked (sender, client_msg_id, place)
+CROSS JOIN LATERAL (
+    SELECT * FROM entries WHERE room = $1 AND sender = asked.sender AND client_msg_id = asked.client_msg_id LIMIT 1
+) AS e
+ORDER BY asked.place
+"""
+
+ALREADY_SENT = """
+SELECT asked.room, asked.sender, asked.client_msg_id
+FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (room, sender, client_msg_id)
+WHERE (
+    SELECT e.seq FROM entries AS e
+    WHERE e.room = asked.room AND e.sender = asked.sender AND e.client_msg_id = asked.client_msg_id
+) IS NOT NULL
+"""
+
+# From one room to the next through the primary key, so that the cost is that of the rooms and not of their entries.
+ROOMS = """
+WITH RECURSIVE found (room) AS (
+    (SELECT room FROM entries WHERE room > $1 ORDER BY room LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.room FROM entries AS e WHERE e.room > found.room ORDER BY e.room LIMIT 1)
+    FROM found WHERE found.room IS NOT NULL
+)
+SELECT room FROM found WHERE room IS NOT NULL LIMIT $2
+"""
+
+MESSAGE_COLUMNS = "id, room, seq, msg_no, author, deleted, doc, applied_seq"
+
+MESSAGES_BY_ID = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ANY ($1::text[])"
+
+MESSAGES_AFTER = (
+    f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE room = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+)
+
+MESSAGES_UPTO = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE room = $1 AND seq <= $2 ORDER BY seq DESC LIMIT $3"
+
+ROOM_COLUMNS = (
+    "id, kind, visibility, name, name_key, topic, created_by, created_at, epoch, settings, applied_seq, last_msg_no, "
+    "deleted_at"
+)
+
+MEMBER_COLUMNS = "room, user_id, role, joined_seq, joined_at"
+
+# One statement sees one state of the database: the head, the members as one array for each column, and the row.
+LOAD_ROOM = f"""
+SELECT (SELECT max(seq) FROM entries WHERE room = $1), m.*, r.*
+FROM (
+    SELECT array_agg(user_id), array_agg(role), array_agg(joined_seq), array_agg(joined_at)
+    FROM members WHERE room = $1
+) AS m
+LEFT JOIN (SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1) AS r ON true
+"""
+
+# Projections.
+
+_PUT_MEMBERS = f"""
+INSERT INTO members ({MEMBER_COLUMNS})
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+ON CONFLICT (room, user_id) DO UPDATE SET
+    role = excluded.role, joined_seq = excluded.joined_seq, joined_at = excluded.joined_at
+"""
+
+_PUT_MESSAGES = f"""
+INSERT INTO messages ({MESSAGE_COLUMNS})
+SELECT * FROM unnest(
+    %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::bytea[], %s::bigint[]
+)
+ON CONFLICT (id) DO UPDATE SET
+    room = excluded.room, seq = excluded.seq, msg_no = excluded.msg_no, author = excluded.author,
+    deleted = excluded.deleted, doc = excluded.doc, applied_seq = excluded.applied_seq
+"""
+
+_INSERT_ROOMS = f"""
+INSERT INTO rooms ({ROOM_COLUMNS})
+SELECT * FROM unnest(
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[],
+    %s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[]
+)
+"""
+
+_PUT_ROOMS = f"""{_INSERT_ROOMS}
+ON CONFLICT (id) DO UPDATE SET
+    kind = excluded.kind, visibility = excluded.visibility, name = excluded.name, name_key = excluded.name_key,
+    topic = excluded.topic, created_by = excluded.created_by, created_at = excluded.created_at, epoch = excluded.epoch,
+    settings = excluded.settings, applied_seq = excluded.applied_seq, last_msg_no = excluded.last_msg_no,
+    deleted_at = excluded.deleted_at
+"""
+
+
+def _numbered(statement: str) -> str:
+    """Number the places of the values, in their order."""
+    return statement % tuple(f"${number}" for number in range(1, statement.count("%s") + 1))
+
+
+PUT_MEMBERS = _numbered(_PUT_MEMBERS)
+
+PUT_MESSAGES = _numbered(_PUT_MESSAGES)
+
+PUT_ROOMS = _numbered(_PUT_ROOMS)
+
+PUT_ALL = _numbered(f"WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}) {_PUT_ROOMS}")
+
+DELETE_MEMBER = "DELETE FROM members WHERE room = $1 AND user_id = $2"
+
+DELETE_MESSAGE = "DELETE FROM messages WHERE id = $1"
+
+# Sorted, so that two who want the same rooms wait for each other and never in a circle.
+LOCK_ROOMS = "SELECT id, applied_seq FROM rooms WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE"
+
+CLAIM_ROOMS = _numbered(f"{_INSERT_ROOMS} ON CONFLICT (id) DO NOTHING RETURNING id")
+
+MARK = "SELECT committed FROM journal_mark WHERE id = 1"
+
+MOVE_MARK = """
+INSERT INTO journal_mark (id, committed) VALUES (1, $1)
+ON CONFLICT (id) DO UPDATE SET committed = excluded.committed WHERE journal_mark.committed < excluded.committed
+"""
+
+# The directory.
+
+USER_COLUMNS = "id, username, name_key, display_name, email, password_hash, role, created_at, disabled"
+
+FACT = "SELECT value FROM facts WHERE name = $1"
+
+PUT_FACT = "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+DELETE_FACT = "DELETE FROM facts WHERE name = $1"
+
+PROBE = "SELECT 1 FROM users WHERE id = ''"
+
+INSERT_USER = f"INSERT INTO users ({USER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+USER = f"SELECT {USER_COLUMNS} FROM users WHERE id = $1"
+
+USER_BY_NAME = f"SELECT {USER_COLUMNS} FROM users WHERE name_key = $1"
+
+USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE email = $1"
+
+USERS = f"""
+SELECT {USER_COLUMNS} FROM users WHERE id = ANY ($1::text[])
+UNION ALL
+SELECT {USER_COLUMNS} FROM users WHERE name_key = ANY ($2::text[])
+"""
+
+USERS_BETWEEN = f"""
+SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND name_key < $2 AND NOT disabled ORDER BY name_key LIMIT $3
+"""
+
+USERS_FROM = f"SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND NOT disabled ORDER BY name_key LIMIT $2"
+
+ALL_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+
+ROOM = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1"
+
+MEMBER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id = $2"
+
+MEMBERS_AFTER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id > $2 ORDER BY user_id LIMIT $3"
+
+# Memberships first, newest room first; the room of each is looked up one by one, until there are enough.
+_ROOMS_OF = f"""
+SELECT r.*, m.*
+FROM (
+    SELECT {MEMBER_COLUMNS} FROM members WHERE user_id = $1 %s ORDER BY room DESC
+) AS m
+CROSS JOIN LATERAL (
+    SELECT {ROOM_COLUMNS} FROM rooms WHERE id = m.room AND deleted_at IS NULL LIMIT 1
+) AS r
+ORDER BY m.room DESC
+"""
+
+ROOMS_OF = _ROOMS_OF % "" + "LIMIT $2"
+
+ROOMS_OF_BELOW = _ROOMS_OF % "AND room < $2" + "LIMIT $3"
+
+PUBLIC_ROOMS_BETWEEN = f"""
+SELECT {ROOM_COLUMNS} FROM rooms
+WHERE visibility = 'public' AND deleted_at IS NULL AND (name_key, id) > ($1, $2) AND name_key < $3
+ORDER BY name_key, id LIMIT $4
+"""
+
+PUBLIC_ROOMS_FROM = f"""
+SELECT {ROOM_COLUMNS} FROM rooms
+WHERE visibility = 'public' AND deleted_at IS NULL AND (name_key, id) > ($1, $2)
+ORDER BY name_key, id LIMIT $3
+"""
