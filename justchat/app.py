@@ -31,8 +31,8 @@ from justchat.http.app import create_app
 from justchat.ids import new_id
 from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
 from justchat.log import set_up_logging
-from justchat.rooms.room import ActorFactory, Rooms
 from justchat.rooms.reload import load_state
+from justchat.rooms.room import ActorFactory, Rooms
 from justchat.rooms.room_actor import RoomActor, RoomPorts
 from justchat.stopping import stop_gracefully
 from justchat.system import System

@@ -8,7 +8,7 @@ gate that lets a few in at a time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import trio
@@ -53,8 +53,16 @@ class _ProbeNow(Struct, frozen=True):
 class DirectoryActor:
     """The `Directory` port around a backend. `start` it under a supervisor; `ready` tells whether the store answers."""
 
-    def __init__(self, backend: Directory, *, limits: DirectoryLimits | None = None) -> None:
+    def __init__(
+        self,
+        backend: Directory,
+        *,
+        limits: DirectoryLimits | None = None,
+        probe_journal: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
+        """Put the bounds around a backend; `probe_journal` asks a journal in another database, too."""
         self._backend = backend
+        self._probe_journal = probe_journal
         self._limits = limits = limits or DirectoryLimits()
         self._inbox: Inbox[_ProbeNow] = Inbox(capacity=1)
         self._gate = Gate(
@@ -87,6 +95,7 @@ class DirectoryActor:
         try:
             with trio.move_on_after(self._limits.deadline_seconds):
                 await self._backend.probe()
+                await self._probe_journal()
                 self._note(None)
                 return
             raise StorageUnavailable(f"no answer to a probe within {self._limits.deadline_seconds:g} s")

@@ -1,7 +1,8 @@
 """Migrating the store that a URL names: for `open_storage` and for operators.
 
-A store in RAM has nothing to migrate. Every function raises MigrationRefused for a database of a newer or another
-program, and StorageUnavailable if the store does not answer.
+A store in RAM has nothing to migrate, and what a journal in MongoDB needs is made when it is opened. Every function
+raises MigrationRefused for a database of a newer or another program, and StorageUnavailable if the store does not
+answer.
 """
 
 from __future__ import annotations
@@ -13,46 +14,58 @@ from functools import partial
 from typing import TypeVar
 
 from storage.migrations import MigrationRefused, MigrationStatus, status_of
+from storage.postgres import schema as postgres
+from storage.postgres.settings import PostgresSettings
 from storage.sqlite import Database, SqliteSettings, open_database
 from storage.sqlite.schema import down, known_migrations, status, up
-from storage.url import MemoryUrl, PostgresUrl, SplitUrl, SqliteUrl, UnknownStorage, parse_url
+from storage.sqlite.site_lock import site_lock
+from storage.url import MemoryUrl, PostgresUrl, SplitUrl, SqliteUrl, parse_url
 
 T = TypeVar("T")
 
 
 async def migrate_up(url: str) -> list[int]:
     """Apply every pending migration, in order; return their numbers."""
-    match parse_url(url):
+    match _migrated(url):
         case MemoryUrl():
             return []
         case SqliteUrl(path=path):
             return await _run(SqliteSettings(path), partial(up, known=known_migrations()))
-        case PostgresUrl() | SplitUrl():
-            raise UnknownStorage("not yet")
+        case PostgresUrl(dsn=dsn):
+            return await postgres.migrate_up(PostgresSettings(dsn))
 
 
 async def migrate_down(url: str, *, to: int) -> list[int]:
-    """Undo every migration above `to`, the latest first; return their numbers. What they hold is lost."""
-    match parse_url(url):
+    """Undo every migration above `to`, the latest first; return their numbers. What they hold is lost.
+
+    Raises StorageInUse if a server has the store open.
+    """
+    match _migrated(url):
         case MemoryUrl():
             return []
         case SqliteUrl(path=path):
-            return await _run(SqliteSettings(path), partial(down, known=known_migrations(), to=to))
-        case PostgresUrl() | SplitUrl():
-            raise UnknownStorage("not yet")
+            with site_lock(path, exclusive=True):
+                return await _run(SqliteSettings(path), partial(down, known=known_migrations(), to=to))
+        case PostgresUrl(dsn=dsn):
+            return await postgres.migrate_down(PostgresSettings(dsn), to=to)
 
 
 async def migration_status(url: str) -> list[MigrationStatus]:
     """Report every known migration and when it was applied; changes nothing and creates no file."""
-    match parse_url(url):
+    match _migrated(url):
         case MemoryUrl():
             return []
         case SqliteUrl(path=path):
             if not path.exists():
                 return status_of(known_migrations(), [])
             return await _run(SqliteSettings(path), partial(status, known=known_migrations()))
-        case PostgresUrl() | SplitUrl():
-            raise UnknownStorage("not yet")
+        case PostgresUrl(dsn=dsn):
+            return await postgres.migration_status(PostgresSettings(dsn))
+
+
+def _migrated(url: str) -> MemoryUrl | SqliteUrl | PostgresUrl:
+    target = parse_url(url)
+    return target.database if isinstance(target, SplitUrl) else target
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from justchat.http.caller import for_operator
 from justchat.rooms.room import RoomHealth
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal, invalid
+from storage.open import StorageStatistics
 
 _SORTS = ("inbox_depth", "oldest_wait_seconds", "subscribers", "lagging", "restarts", "commit_p99_seconds", "received")
 # The whole tree of a busy server would be megabytes; the rooms worth looking at are found by /health/rooms.
@@ -39,11 +40,10 @@ class HealthRoutes:
         return json_answer({"status": "ok"})
 
     async def ready(self) -> Response:
-        storage_ready = self._system.storage.ready
-        if self._system.draining:
-            return json_answer({"status": "draining"}, status=503)
-        status = "ok" if storage_ready else "storage_unavailable"
-        return json_answer({"status": status}, status=200 if storage_ready else 503)
+        storage = self._system.storage.statistics()
+        status = "draining" if self._system.draining else "ok" if storage.ready else "storage_unavailable"
+        answer = {"status": status, "storage": _summary(storage)}
+        return json_answer(answer, status=200 if status == "ok" else 503)
 
     async def version(self) -> Response:
         return json_answer({"name": "JustChat", "version": __version__})
@@ -71,6 +71,28 @@ class HealthRoutes:
                 "storage": self._system.storage.statistics(),
             }
         )
+
+
+def _summary(storage: StorageStatistics) -> dict[str, dict[str, object]]:
+    """Say how the storage actors do, without what an error's text may tell a stranger."""
+    journal, directory = storage.journal, storage.directory
+    return {
+        "journal": {
+            "state": journal.state,
+            "inbox_depth": journal.inbox_depth,
+            "oldest_wait_seconds": journal.oldest_wait_seconds,
+            "commit_p50_seconds": journal.commit_p50_seconds,
+            "commit_p99_seconds": journal.commit_p99_seconds,
+            "batch_mean": journal.batch_mean,
+        },
+        "directory": {
+            "state": directory.state,
+            "ready": directory.ready,
+            "in_use": directory.calls.in_use,
+            "waiting": directory.calls.waiting,
+            "reconnects": directory.reconnects,
+        },
+    }
 
 
 def _rank(room: RoomHealth, sort: str) -> float:

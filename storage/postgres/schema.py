@@ -26,6 +26,7 @@ from storage.migrations import (
 from storage.postgres.checks import check_may_create, check_server, check_tables
 from storage.postgres.connection import Connection, close, connect, translating
 from storage.postgres.settings import PostgresSettings
+from storage.postgres.site_lock import hold_site
 
 T = TypeVar("T")
 
@@ -66,8 +67,11 @@ async def migrate_up(settings: PostgresSettings) -> list[int]:
 
 
 async def migrate_down(settings: PostgresSettings, *, to: int) -> list[int]:
-    """Undo every step above `to`, the latest first; return their numbers. What they hold is lost. Raises as `up`."""
-    async with open_seam() as seam:
+    """Undo every step above `to`, the latest first; return their numbers. What they hold is lost.
+
+    Raises as `migrate_up`, and StorageInUse if a server has the database open.
+    """
+    async with open_seam() as seam, hold_site(seam, settings):
         return await prepare(seam, settings, lambda connection: down(connection, known_migrations(), to=to))
 
 

@@ -17,6 +17,8 @@ from storage.errors import StorageInUse, StorageUnavailable
 @contextmanager
 def site_lock(database: Path, *, exclusive: bool) -> Iterator[None]:
     """Hold the site, alone or with others. Raises StorageInUse, or StorageUnavailable if the file cannot be made."""
+    if database.is_dir():
+        raise StorageUnavailable("unable to open the database: it is a folder")
     path = database.with_name(f"{database.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

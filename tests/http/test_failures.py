@@ -81,15 +81,19 @@ async def test_a_store_that_fails_after_the_caller_is_known_is_never_a_500(
 async def test_health_tells_being_alive_from_being_ready() -> None:
     """Without storage and while draining the process lives and is not ready."""
     async with open_office() as office:
-        assert (await office.call("GET", "/health/ready")).status_code == 200
+        ready = await office.call("GET", "/health/ready")
+        storage = (await ready.get_json())["storage"]
+        assert (ready.status_code, storage["journal"]["state"], storage["directory"]["ready"]) == (200, "running", True)
         office.switch.down = True
         with pytest.raises(Exception, match="planted"):
             await office.system.storage.directory.probe()
         ready = await office.call("GET", "/health/ready")
-        assert (ready.status_code, await ready.get_json()) == (503, {"status": "storage_unavailable"})
+        answer = await ready.get_json()
+        assert (ready.status_code, answer["status"]) == (503, "storage_unavailable")
+        assert not answer["storage"]["directory"]["ready"]
         assert (await office.call("GET", "/health")).status_code == 200
         office.system.draining = True
-        assert (await (await office.call("GET", "/health/ready")).get_json()) == {"status": "draining"}
+        assert (await (await office.call("GET", "/health/ready")).get_json())["status"] == "draining"
 
 
 async def test_a_draining_server_refuses_what_needs_a_room() -> None:

@@ -1,7 +1,6 @@
-"""The `justchat` command: `serve`, `config`, `--version`.
+"""What is on the command line, and who does it.
 
-Exit codes: 0 done, 1 a failure at run (and `config --check` on a bad configuration), 2 usage, which includes a
-configuration that `serve` cannot start with. The server itself is imported only when it is started.
+What a command needs is imported only when it is run: a configuration is checked without the server and its libraries.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
 from justchat import __version__
-from justchat.config.files import DiskFiles
-from justchat.config.load import Effective, load_effective
+from justchat.cli.codes import FAILED, OK, USAGE
+from justchat.cli.configuration import load, report
+from justchat.cli.flags import add_copy, add_migrate, add_storage
+from justchat.config.load import Effective
 from justchat.config.reference import listing, reference
-from justchat.config.sources import Problem, add_flags, from_parsed_flags
-
-OK = 0
-FAILED = 1
-USAGE = 2
+from justchat.config.sources import add_flags
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
@@ -27,9 +24,14 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     parser = _parser()
     namespace, extra = parser.parse_known_args(sys.argv[1:] if argv is None else list(argv))
     environ = os.environ if environ is None else environ
-    if namespace.command == "config":
-        return _config(namespace, extra, environ)
-    return _serve(namespace, extra, environ)
+    match namespace.command:
+        case "config":
+            return _config(namespace, extra, environ)
+        case "serve":
+            return _serve(namespace, extra, environ)
+    if extra:
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    return _operate(namespace, environ)
 
 
 def _parser() -> ArgumentParser:
@@ -43,35 +45,47 @@ def _parser() -> ArgumentParser:
     action.add_argument("--check", action="store_true", help="print the effective settings, or all that is wrong")
     action.add_argument("--reference", action="store_true", help="print the reference of all settings in Markdown")
     add_flags(config)
+    add_migrate(commands.add_parser("migrate", help="look at or change the schema of the store", allow_abbrev=False))
+    add_storage(commands.add_parser("storage", help="check what is stored", allow_abbrev=False))
+    add_copy(commands.add_parser("copy", help="copy a whole site into another store", allow_abbrev=False))
     return parser
-
-
-def _load(namespace: Namespace, extra: Sequence[str], environ: Mapping[str, str]) -> Effective | list[Problem]:
-    return load_effective(from_parsed_flags(vars(namespace), extra), environ, files=DiskFiles())
-
-
-def _report(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        print(f"justchat: {problem}", file=sys.stderr)
 
 
 def _config(namespace: Namespace, extra: Sequence[str], environ: Mapping[str, str]) -> int:
     if namespace.reference:
-        print(reference(), end="")
+        sys.stdout.write(reference())
         return OK
-    loaded = _load(namespace, extra, environ)
+    loaded = load(namespace, extra, environ)
     if isinstance(loaded, Effective):
-        print(listing(loaded))
+        sys.stdout.write(f"{listing(loaded)}\n")
         return OK
-    _report(loaded)
+    report(loaded)
     return FAILED
 
 
 def _serve(namespace: Namespace, extra: Sequence[str], environ: Mapping[str, str]) -> int:
-    loaded = _load(namespace, extra, environ)
+    loaded = load(namespace, extra, environ)
     if not isinstance(loaded, Effective):
-        _report(loaded)
+        report(loaded)
         return USAGE
-    from justchat.app import run  # the server and its libraries are not needed to check a configuration
+    from justchat.app import run
 
     return run(loaded.config)
+
+
+def _operate(namespace: Namespace, environ: Mapping[str, str]) -> int:
+    if namespace.command == "copy":
+        from justchat.cli.copying import run_copy
+
+        return run_copy(namespace)
+    loaded = load(namespace, (), environ)
+    if not isinstance(loaded, Effective):
+        report(loaded)
+        return USAGE
+    if namespace.command == "migrate":
+        from justchat.cli.migrating import run_migrate
+
+        return run_migrate(namespace, loaded.config)
+    from justchat.cli.checking import run_check
+
+    return run_check(namespace, loaded.config)

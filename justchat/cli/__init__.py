@@ -1,0 +1,7 @@
+"""The `justchat` command: `serve`, `config`, `migrate`, `storage`, `copy`, `--version`."""
+
+from __future__ import annotations
+
+from justchat.cli.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,109 @@
+"""A fingerprint changes with every field of every record, and with nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import fields, replace
+
+from justchat.operate.digest import RoomContents, UsersContents, canonical, room_contents, users_contents
+from justchat.operate.stored import LOWEST, messages_at, read_messages
+from storage.memory import MemoryJournal
+from storage.records import DropMember, DropMessage, MessageRecord, PutMember, PutMessage, PutRoom
+from tests.operate.sites import BIG, GUEST, TEA, Talked, a_site, plant
+from tests.storage.samples import a_change, a_member, a_message, a_post, a_room, a_user
+
+pytestmark = pytest.mark.real_clock
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Talked]:
+    """Open a site in RAM."""
+    async with a_site("memory", Path()) as opened:
+        yield opened
+
+
+async def contents(site: Talked, room: str = TEA) -> RoomContents:
+    return await room_contents(site.journal, room, advance=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "record", [a_user(), a_room(), a_member(), a_post("r_1", 5), a_change("r_1", 5), a_message(a_post("r_1", 5))]
+)
+def test_every_field_of_a_record_counts(record: Struct) -> None:
+    """Also one that is absent, and one that only looks alike: a number and its digits, nothing and no text."""
+    others: tuple[object, ...] = ("", "5", 5, b"5", None)
+    changed = [
+        replace(record, **{field.name: value})
+        for field in fields(record)
+        for value in others
+        if value != getattr(record, field.name)
+    ]
+    assert len({canonical(record), *map(canonical, changed)}) == 1 + len(changed)
+
+
+def test_texts_do_not_run_into_each_other() -> None:
+    """Moving a character from one field to the next gives another fingerprint."""
+    member = a_member(room="r_1", user="u_1")
+    assert canonical(replace(member, room="r_1u", user="_1")) != canonical(member)
+
+
+async def test_a_room_is_the_same_however_often_it_is_read(site: Talked) -> None:
+    """And no two rooms are alike."""
+    assert await contents(site) == await contents(site) != await contents(site, BIG)
+    assert (await contents(site)).entries == (await site.journal.read_back(TEA, limit=1))[0].seq
+
+
+async def test_every_row_of_a_room_counts(site: Talked) -> None:
+    """The row, a member more or less, a message more, less or other, and an entry."""
+    snapshot = await site.journal.load_room(TEA)
+    assert snapshot is not None
+    assert snapshot.room is not None
+    (message, *_) = await site.journal.messages(TEA, after=0, limit=5)
+    digests = [(await contents(site)).digest]
+    for change in (
+        PutRoom(replace(snapshot.room, topic="x")),
+        PutMember(a_member(TEA, "u_x")),
+        DropMember(TEA, GUEST),
+        PutMessage(replace(message, doc=b"{}")),
+        PutMessage(replace(message, id="m_x", seq=0)),
+        DropMessage(TEA, message.id),
+    ):
+        await plant(site, TEA, change)
+        digests.append((await contents(site)).digest)
+    assert isinstance(site.journal, MemoryJournal)
+    entries = site.journal._store.entries[TEA]
+    entries[2] = replace(entries[2], digest=b"x")
+    digests.append((await contents(site)).digest)
+    assert len(set(digests)) == len(digests) == 8
+
+
+async def test_accounts_count_with_every_field(site: Talked) -> None:
+    """Disabled ones included."""
+    before = await users_contents(site.directory)
+    await site.directory.create_user(a_user(50, disabled=True))
+    after = await users_contents(site.directory)
+    assert (before.users, after.users) == (12, 13)
+    assert before.digest != after.digest
+    assert after == UsersContents(13, after.digest)
+
+
+@pytest.mark.parametrize("crowd", [0, 499, 500, 501, 1700])
+async def test_pages_of_messages_leave_none_out_and_repeat_none(site: Talked, crowd: int) -> None:
+    """Also where more messages than a page holds share one place, which only damage can bring about."""
+    (first, *_) = await site.journal.messages(BIG, after=0, limit=1)
+    ghosts = [replace(first, id=f"m_ghost{number:05d}", seq=300) for number in range(crowd)]
+    await plant(site, BIG, *map(PutMessage, ghosts), PutMessage(replace(first, id="m_low", seq=-5)))
+    found: list[MessageRecord] = []
+    after: int | None = LOWEST
+    while after is not None:
+        page, after = await read_messages(site.journal, BIG, after=after)
+        found.extend(page)
+    key: Callable[[MessageRecord], tuple[int, str]] = lambda message: (message.seq, message.id)  # noqa: E731
+    assert all(key(one) < key(other) for one, other in pairwise(found))
+    assert len(found) == len(await site.journal.messages(BIG, after=LOWEST, limit=100_000))
+    assert len(await messages_at(site.journal, BIG, 300)) == crowd + 1
