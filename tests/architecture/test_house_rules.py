@@ -21,7 +21,6 @@ ALL = SourceTree.read(ROOT, *PACKAGES, "tests", "bench")
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
-# A command prints its answer; everything else logs.
 
 # What is never committed: version control's own, environments, caches, build results.
 NOT_OURS = {
