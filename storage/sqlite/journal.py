@@ -146,15 +146,29 @@ def _rows_of(appends: Sequence[Append]) -> list[Row]:
 
 
 def _insert(connection: sqlite3.Connection, rows: list[Row], appends: Sequence[Append]) -> None:
-    # The statement inserts an entry only on top of its predecessor, and the primary key refuses a seq that is taken.
+    if not _are_next(connection, appends):
+        raise _explain(connection, appends)
     try:
-        inserted = connection.executemany(sql.INSERT_ENTRY, rows).rowcount if rows else 0
+        connection.executemany(sql.INSERT_ENTRY, rows)
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode not in UNIQUE:
             raise
-        inserted = -1
-    if inserted != len(rows):
-        raise _explain(connection, appends)
+        raise _explain(connection, appends) from error
+
+
+def _are_next(connection: sqlite3.Connection, appends: Sequence[Append]) -> bool:
+    """Tell whether each entry follows its predecessor; whether its own place is free is for the primary key to say."""
+    heads: dict[str, int] = {}
+    for append in appends:
+        for entry in append.entries:
+            before = entry.seq - 1
+            head = heads.get(append.room)
+            if head is None and before and connection.execute(sql.IS_ENTRY, (append.room, before)).fetchone() is None:
+                return False
+            if head not in (None, before):
+                return False
+            heads[append.room] = entry.seq
+    return True
 
 
 def _explain(connection: sqlite3.Connection, appends: Sequence[Append]) -> Conflict:

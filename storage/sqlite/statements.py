@@ -9,10 +9,10 @@ from __future__ import annotations
 
 INSERT_ENTRY = """
 INSERT INTO entries (room, seq, ts, type, actor, body, sender, client_msg_id, digest, message_id, msg_no)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-WHERE CASE WHEN ?2 = 1 THEN NOT EXISTS (SELECT 1 FROM entries WHERE room = ?1)
-      ELSE EXISTS (SELECT 1 FROM entries WHERE room = ?1 AND seq = ?2 - 1) END
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+
+IS_ENTRY = "SELECT 1 FROM entries WHERE room = ? AND seq = ?"
 
 HEAD = "SELECT max(seq) FROM entries WHERE room = ?"
 

@@ -14,6 +14,7 @@ STATEMENTS = {name: text for name, text in vars(sql).items() if name.isupper()}
 INDEXES = {
     "ENTRIES_AFTER": "PRIMARY KEY (room=? AND seq>? AND seq<?)",
     "ENTRIES_UPTO": "PRIMARY KEY (room=? AND seq<?)",
+    "IS_ENTRY": "PRIMARY KEY (room=? AND seq=?)",
     "HEAD": "PRIMARY KEY (room=?)",
     "SENT": "INDEX entries_sent (room=? AND sender=? AND client_msg_id=?)",
     "MESSAGE": "(id=?)",
