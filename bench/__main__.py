@@ -21,17 +21,19 @@ from bench.client_process import ClientFailed
 from bench.connection import ServerRefused
 from bench.facts import gather_facts
 from bench.frames import FrameBroken
+from bench.modes import StoreFailed
 from bench.progress import ScenarioBar, progress_bars
 from bench.report import Outcome, Report, encode_report, print_outcome
 from bench.scenario import Site
 from bench.scenarios import SCENARIOS
 from bench.server_process import ServerFailed
+from bench.store_servers import Missing
 from bench.target import RestFailed
 
 OK = 0
 FAILED = 1
 ALL = "all"
-BROKEN_OFF = (ClientFailed, ServerFailed, ServerRefused, RestFailed, FrameBroken, OSError)
+BROKEN_OFF = (ClientFailed, ServerFailed, ServerRefused, RestFailed, FrameBroken, StoreFailed, Missing, OSError)
 
 
 def _parser() -> ArgumentParser:

@@ -18,6 +18,8 @@ TINY = {
     "send": "--rooms 1,2 --windows 2 --seconds 0.2 --bare-commits 5",
     "actors": "--count 200 --batch 8 --rounds 2",
     "resume": "--clients 10 --few 5 --many 300",
+    "journal": "--modes sqlite --rooms 1,2 --senders 2 --seconds 0.05 --rounds 2",
+    "growth": "--modes sqlite --entries 300 --few-entries 60 --pages 3 --users 50 --searches 8",
 }
 FIGURES = {
     "fanout": {"cpu_us_per_delivery", "delivery_p50_ms", "delivery_p99_ms", "deliveries_per_second"},
@@ -25,6 +27,8 @@ FIGURES = {
     "send": {"messages_per_second", "ack_p50_ms", "ack_p99_ms", "commit_p50_ms", "queued_p50_ms", "cpu_us_per_message"},
     "actors": {"us", "plain_us"},
     "resume": {"caught_up_p50_ms", "caught_up_p99_ms", "gapless"},
+    "journal": {"entries_per_second", "p50_ms", "p99_ms", "entries_per_commit", "own_cpu_us_per_entry"},
+    "growth": {"read_p50_ms", "read_back_p50_ms", "messages_before_p50_ms", "messages_after_p99_ms"},
 }
 
 

@@ -10,18 +10,22 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
+from typing import TypeVar
 
 from msgspec import Struct
 
 from tests.faults.api import Api, Person, api_of
-from tests.faults.checker import ClientLog, Item, Report, check
+from tests.faults.checker import ANSWER_SECONDS, Answered, ClientLog, Item, Report, check
 from tests.faults.dying_server import give_order
 from tests.faults.speaker import Speaker, item_of
 from tests.support.server import ServerProcess
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
 """How long anything may take that must happen at all, on a busy machine."""
@@ -50,7 +54,8 @@ def drain(api: Api, cast: Cast) -> list[Item]:
 class Crowd:
     """Speakers at work. Made by `gather`; all of them live on the event loop of the caller."""
 
-    def __init__(self, server: ServerProcess, cast: Cast, *, seed: int) -> None:
+    def __init__(self, server: ServerProcess, cast: Cast, *, seed: int, others: Sequence[ServerProcess] = ()) -> None:
+        """Take `others` that have the same data: the speakers are shared out among all of them."""
         self.cast = cast
         self.kills: list[float] = []
         self.landed = 0
@@ -61,12 +66,27 @@ class Crowd:
         self._hushed = False
         self._chatting: list[asyncio.Task[None]] = []
         self._ids = itertools.count(1)
-        self.speakers = [Speaker(server, person, heard=self._changed.set) for person in cast.people]
+        servers = itertools.cycle((server, *others))
+        self.speakers = [Speaker(next(servers), person, heard=self._changed.set) for person in cast.people]
 
     @property
     def acks(self) -> int:
         """How many acks came in, repeated ones included."""
         return sum(speaker.acks for speaker in self.speakers)
+
+    def acks_in(self, room: str) -> int:
+        """Count those of one room."""
+        return sum(speaker.acked[room] for speaker in self.speakers)
+
+    @property
+    def answers(self) -> Counter[str]:
+        """Answers to posts, by their code; empty for acks."""
+        return Counter(answer.code for speaker in self.speakers for answer in speaker.log.of(Answered))
+
+    @property
+    def slowest_seconds(self) -> float:
+        """The longest that an answer took."""
+        return max(speaker.slowest_seconds for speaker in self.speakers)
 
     async def until(self, happened: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
         """Wait until this is so; False if it took too long."""
@@ -149,16 +169,20 @@ class Crowd:
         acks = [s.first_ack_at for s in self.speakers if s.opened_at > after and s.first_ack_at is not None]
         return min(acks, default=None)
 
-    async def judge(self, *extra: ClientLog) -> Report:
-        """Let everybody see everything, read the history, and compare. Nobody may be talking any more."""
+    async def judge(self, *extra: ClientLog, drained: bool = True, answer_seconds: float = ANSWER_SECONDS) -> Report:
+        """Let everybody see everything, read the history, and compare. Nobody may be talking any more.
+
+        Without `drained` nobody is expected to have seen the end.
+        """
         with api_of(self.server) as api:
             history = await asyncio.to_thread(drain, api, self.cast)
         heads = {room: max(item.seq for item in history if item.room == room) for room in self.cast.rooms}
-        await self.until(lambda: all(_at_the_end(speaker, heads) for speaker in self.speakers))
+        if drained:
+            await self.until(lambda: all(_at_the_end(speaker, heads) for speaker in self.speakers))
         for speaker in self.speakers:
-            speaker.log.drained = True
+            speaker.log.drained = drained
         logs = [*(speaker.log for speaker in self.speakers), *extra]
-        return check(logs, history, kills=self.kills)
+        return check(logs, history, kills=self.kills, answer_seconds=answer_seconds)
 
     def surprises(self) -> list[str]:
         """Give the frames that nobody expected."""
@@ -170,9 +194,11 @@ def _at_the_end(speaker: Speaker, heads: dict[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def gather(server: ServerProcess, cast: Cast, *, seed: int) -> AsyncIterator[Crowd]:
+async def gather(
+    server: ServerProcess, cast: Cast, *, seed: int, others: Sequence[ServerProcess] = ()
+) -> AsyncIterator[Crowd]:
     """Bring the crowd in and, whatever happens, let all of them leave."""
-    crowd = Crowd(server, cast, seed=seed)
+    crowd = Crowd(server, cast, seed=seed, others=others)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(speaker.run()) for speaker in crowd.speakers]
         try:
@@ -187,6 +213,15 @@ async def gather(server: ServerProcess, cast: Cast, *, seed: int) -> AsyncIterat
                     await asyncio.gather(*(speaker.leave() for speaker in crowd.speakers), return_exceptions=True)
             for task in running:
                 task.cancel()
+
+
+def on_asyncio(main: Coroutine[object, object, T]) -> T:
+    """Run this on a plain asyncio loop, and give what it returns.
+
+    `asyncio.run` would run it on Trio once anything has imported the storage, whose bridge puts its own loop in place.
+    """
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(main)
 
 
 def p95(seconds: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -65,6 +65,10 @@ class Speaker:
         self.log = ClientLog(person.id, [])
         self.seen: dict[str, int] = {}
         self.acks = 0
+        self.acked: Counter[str] = Counter()
+        """The same by room."""
+        self.slowest_seconds = 0.0
+        """The longest that an answer took."""
         self.opened_at = 0.0
         self.first_ack_at: float | None = None
         """When the present connection brought its first ack."""
@@ -254,13 +258,15 @@ class Speaker:
         self.seen[room] = seq
 
     def _answered(self, frame: dict[str, Any]) -> None:
-        number, _ = self._in_flight.pop(frame["id"])
+        number, sent_at = self._in_flight.pop(frame["id"])
         post = self._pending[number]
         data, now = frame["data"], time.monotonic()
+        self.slowest_seconds = max(self.slowest_seconds, now - sent_at)
         head = (now, self._connection, frame["id"], post.room, post.client_msg_id)
         if frame["type"] == "ack":
             answer = Answered(*head, frame["seq"], data["message_id"], duplicate=data.get("duplicate", False))
             self.acks += 1
+            self.acked[post.room] += 1
             self.first_ack_at = self.first_ack_at or now
         else:
             answer = Answered(*head, code=data["code"])

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.api import api_of
 from tests.faults.broken.serving import SLOW
 from tests.faults.checker import Answered, Delivered, Posted, Report
-from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather
+from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather, on_asyncio
 from tests.faults.speaker import Speaker
 from tests.support.server import ServerProcess, running_server
 
@@ -92,7 +92,7 @@ def judged(folder: Path, module: str) -> Report:
     with running_server(folder, module=module, profile="loadtest", log_level="warning") as server:
         with api_of(server) as api:
             three = cast(api, people=3, rooms=1)
-        report = asyncio.run(scenario(server, three))
+        report = on_asyncio(scenario(server, three))
     print(f"{module}: {report}")
     return report
 

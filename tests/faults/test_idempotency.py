@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tests.faults.api import api_of
 from tests.faults.checker import MISMATCH, Answered, Report
-from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather
+from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather, on_asyncio
 from tests.faults.rest_poster import RestPoster
 from tests.faults.seeds import seed_of
 from tests.faults.speaker import Speaker
@@ -112,7 +112,7 @@ def run(folder: Path, *, ids: int, kills: int, name: str) -> Outcome:
         with api_of(server) as api:
             alone = cast(api, people=1, rooms=1)
         twice = Cast(alone.people * 2, alone.rooms)
-        outcome = asyncio.run(send_again_and_again(server, twice, folder, ids=ids, kills=kills, seed=seed))
+        outcome = on_asyncio(send_again_and_again(server, twice, folder, ids=ids, kills=kills, seed=seed))
     answers = [answer for each in outcome.copies for answer in each.answers]
     print(f"{name}: {outcome.report}")
     print(

@@ -6,82 +6,18 @@ acks came in, and the same port again. `make soak` runs the full length.
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 
 from tests.faults.api import api_of
-from tests.faults.checker import Report
-from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather, p95
+from tests.faults.killing import Course, Outcome, die_at, kill_under_load
+from tests.faults.load import cast, on_asyncio, p95
 from tests.faults.seeds import seed_of
-from tests.support.server import ServerProcess, running_server
+from tests.support.server import running_server
 
 pytestmark = pytest.mark.real_clock
-
-
-class Course(Struct, frozen=True):
-    """How long a run is: kills that cut off an answer, acks, and how many acks lie between two kills."""
-
-    kills: int
-    acks: int
-    between: tuple[int, int]
-    people: int
-    rooms: int
-    window: int = 4
-
-
-class Outcome(Struct):
-    """What a run brought."""
-
-    report: Report
-    surprises: list[str]
-    first_acks: list[tuple[float, float]]
-    hushed: bool
-
-    def show(self, name: str, seconds: float) -> None:
-        print(f"{name}: {self.report}")
-        from_start, from_address = zip(*self.first_acks, strict=True)
-        print(
-            f"{name}: kills={len(self.first_acks)} seconds={seconds:.1f} first ack after restart: "
-            f"p95={p95(from_start):.2f}s from the start of the process, p95={p95(from_address):.2f}s from its address"
-        )
-
-
-async def kill_under_load(server: ServerProcess, cast: Cast, course: Course, *, seed: int) -> Outcome:
-    """Kill while the crowd talks, until there were enough kills that cut off an answer, and enough acks."""
-    choice = random.Random(seed)
-    first_acks: list[tuple[float, float]] = []
-    async with gather(server, cast, seed=seed) as crowd:
-        await crowd.chat(window=course.window, cuts=0.002)
-        while crowd.landed < course.kills or crowd.acks < course.acks:
-            await acks_more(crowd, choice.randint(*course.between))
-            await crowd.kill()
-            first_acks.append(await crowd.restart())
-        hushed = await crowd.hush()
-        return Outcome(await crowd.judge(), crowd.surprises(), first_acks, hushed)
-
-
-async def die_at(server: ServerProcess, cast: Cast, folder: Path, points: Sequence[str], *, seed: int) -> Outcome:
-    """Have the server die at each of these points while the crowd talks."""
-    first_acks: list[tuple[float, float]] = []
-    async with gather(server, cast, seed=seed) as crowd:
-        await crowd.chat(window=4)
-        for point in points:
-            await acks_more(crowd, 40)
-            await crowd.die_at(folder, point)
-            first_acks.append(await crowd.restart())
-        hushed = await crowd.hush()
-        return Outcome(await crowd.judge(), crowd.surprises(), first_acks, hushed)
-
-
-async def acks_more(crowd: Crowd, count: int) -> None:
-    goal = crowd.acks + count
-    assert await crowd.until(lambda: crowd.acks >= goal, seconds=2 * PATIENCE_SECONDS), "the crowd fell silent"
 
 
 def run(folder: Path, course: Course, name: str) -> Outcome:
@@ -90,7 +26,7 @@ def run(folder: Path, course: Course, name: str) -> Outcome:
     with running_server(folder, profile="loadtest", log_level="warning") as server:
         with api_of(server) as api:
             everybody = cast(api, people=course.people, rooms=course.rooms)
-        outcome = asyncio.run(kill_under_load(server, everybody, course, seed=seed))
+        outcome = on_asyncio(kill_under_load(server, everybody, course, seed=seed))
     outcome.show(name, time.monotonic() - began)
     return outcome
 
@@ -117,7 +53,7 @@ def test_killed_between_deciding_and_answering_it_keeps_what_it_wrote_and_says_s
     with running_server(tmp_path, module="tests.faults.dying_server", profile="loadtest") as server:
         with api_of(server) as api:
             everybody = cast(api, people=4, rooms=2)
-        outcome = asyncio.run(die_at(server, everybody, tmp_path, points, seed=seed))
+        outcome = on_asyncio(die_at(server, everybody, tmp_path, points, seed=seed))
     outcome.show("placed kills", time.monotonic() - began)
     assert outcome.report.violations == {}
     assert outcome.surprises == []

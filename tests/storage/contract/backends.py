@@ -11,15 +11,37 @@ from msgspec import Struct
 
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
 from storage.migrate import open_sqlite
+from storage.mongo import mongo_settings
 from storage.open import open_storage
 from storage.ports import Directory, Journal
+from storage.postgres import PostgresDirectory, PostgresJournal, PostgresSettings, open_postgres
+from storage.split import open_split_store
 from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteSettings
 from tests.storage.fakes import ScriptedDirectory, ScriptedJournal
+from tests.storage.mongo import server as mongo
+from tests.storage.postgres.server import empty, shared_database
 
-KINDS = ("memory", "sqlite", "memory behind actors", "sqlite behind actors", "fakes")
+KINDS = (
+    "memory",
+    "sqlite",
+    "postgres",
+    "postgres+mongo",
+    "memory behind actors",
+    "sqlite behind actors",
+    "postgres behind actors",
+    "postgres+mongo behind actors",
+    "fakes",
+)
 """The fakes are those that the actors are tested with: they must be as good as the real thing while told nothing."""
 
-LASTING = ("sqlite", "sqlite behind actors")
+LASTING = (
+    "sqlite",
+    "postgres",
+    "postgres+mongo",
+    "sqlite behind actors",
+    "postgres behind actors",
+    "postgres+mongo behind actors",
+)
 """Those that keep everything when they are closed and opened again."""
 
 
@@ -28,6 +50,8 @@ class Stores(Struct, frozen=True):
 
     journal: Journal
     directory: Directory
+    whole: bool = True
+    """Whether an append that conflicts has written nothing at all: what a store with transactions has to do."""
 
 
 @contextmanager
@@ -40,20 +64,59 @@ def ram_folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def open_stores(kind: str, folder: Path) -> AsyncIterator[Stores]:
-    """Open a store of this kind; what lasts is in `folder`."""
+    """Open a store of this kind, empty unless it was in this folder before; one at a time."""
+    if kind.endswith(" behind actors"):
+        url = await _url(kind.removesuffix(" behind actors"), folder)
+        journal = await _mongo(folder) if "mongo" in kind else None
+        async with open_storage(url, journal=journal) as storage:
+            yield Stores(storage.journal, storage.directory, whole=journal is None)
+        return
     match kind:
-        case "memory" | "fakes":
+        case "memory":
             store = MemoryStore()
-            if kind == "memory":
-                yield Stores(MemoryJournal(store), MemoryDirectory(store))
-            else:
-                yield Stores(ScriptedJournal(store), ScriptedDirectory(store))
+            yield Stores(MemoryJournal(store), MemoryDirectory(store))
+        case "fakes":
+            store = MemoryStore()
+            yield Stores(ScriptedJournal(store), ScriptedDirectory(store))
         case "sqlite":
             async with open_sqlite(SqliteSettings(folder / "chat.db"), migrate=True) as database:
                 yield Stores(SqliteJournal(database), SqliteDirectory(database))
-        case "memory behind actors" | "sqlite behind actors":
-            url = "memory:" if kind.startswith("memory") else f"sqlite:///{folder / 'chat.db'}"
-            async with open_storage(url) as storage:
-                yield Stores(storage.journal, storage.directory)
+        case "postgres":
+            async with open_postgres(PostgresSettings(await _postgres(folder)), migrate=True) as pool:
+                yield Stores(PostgresJournal(pool), PostgresDirectory(pool))
+        case "postgres+mongo":
+            postgres = PostgresSettings(await _postgres(folder))
+            settings = mongo_settings(await _mongo(folder))
+            async with open_split_store(postgres, settings, migrate=True) as store:
+                yield Stores(store.journal, PostgresDirectory(store.pool), whole=False)
         case _:
             raise ValueError(kind)
+
+
+async def _url(kind: str, folder: Path) -> str:
+    match kind:
+        case "memory":
+            return "memory:"
+        case "sqlite":
+            return f"sqlite:///{folder / 'chat.db'}"
+        case "postgres" | "postgres+mongo":
+            return await _postgres(folder)
+    raise ValueError(kind)
+
+
+async def _postgres(folder: Path) -> str:
+    """Give the URL of the tests' database, which is emptied when a folder is seen for the first time."""
+    seen = folder / "postgres"
+    if not seen.exists():
+        await empty(shared_database())
+        seen.touch()
+    return shared_database()
+
+
+async def _mongo(folder: Path) -> str:
+    """Give the URL of the tests' other database, which is emptied likewise."""
+    seen = folder / "mongo"
+    if not seen.exists():
+        await mongo.empty(mongo.shared_database())
+        seen.touch()
+    return mongo.shared_database()

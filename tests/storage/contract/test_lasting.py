@@ -9,7 +9,7 @@ import pytest
 from storage.errors import Conflict
 from storage.records import RoomSnapshot
 from tests.storage.contract.backends import LASTING, open_stores
-from tests.storage.samples import a_member, a_post, a_room, a_user, joined, posts
+from tests.storage.samples import a_member, a_post, a_room, a_user, appended, joined, posts
 
 
 @pytest.mark.parametrize("kind", LASTING)
@@ -24,7 +24,7 @@ async def test_everything_is_there_after_closing_and_opening(tmp_path: Path, kin
         assert await stores.journal.load_room("r_1") == RoomSnapshot(a_room("r_1", seq=9), (a_member(),), 9)
         assert await stores.journal.read("r_1", after=1, limit=100) == [a_post("r_1", seq) for seq in range(2, 10)]
         with pytest.raises(Conflict):
-            await stores.journal.append([posts("r_1", 9, 9)])
+            await stores.journal.append([appended(a_post("r_1", 9, client_msg_id="other", text="other"))])
         with pytest.raises(Conflict):
             await stores.directory.create_user(a_user(1))
         await stores.journal.append([posts("r_1", 10, 10)])

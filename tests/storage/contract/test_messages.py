@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from storage.ports import Journal
 from storage.records import MessageRecord, PutMessage
@@ -82,7 +83,7 @@ async def test_scrolling_through_meets_every_message_once(journal: Journal) -> N
 async def test_an_edit_keeps_a_message_in_its_place(journal: Journal) -> None:
     """Guarantee: history shows the current text at the place of the first. Readers of old pages rely on it."""
     await journal.append([posts("r_1", 1, 3)])
-    edited = a_message(a_post("r_1", 2), doc=b'{"body":"edited"}')
+    edited = replace(a_message(a_post("r_1", 2), doc=b'{"body":"edited"}'), applied_seq=4)
     await journal.append([appended(a_change("r_1", 4), changes=(PutMessage(edited),))])
     assert seqs(await journal.messages("r_1", limit=10)) == [1, 2, 3]
     assert (await journal.messages("r_1", limit=10))[1] == edited
@@ -91,7 +92,7 @@ async def test_an_edit_keeps_a_message_in_its_place(journal: Journal) -> None:
 
 async def test_tombstones_are_found(journal: Journal) -> None:
     """Guarantee: a deleted message stays as a row. History shows that something was there, without a hole."""
-    tombstone = a_message(a_post("r_1", 1), deleted=True, doc=b"{}")
+    tombstone = replace(a_message(a_post("r_1", 1), deleted=True, doc=b"{}"), applied_seq=3)
     await journal.append([posts("r_1", 1, 2)])
     await journal.append([appended(a_change("r_1", 3), changes=(PutMessage(tombstone),))])
     assert await journal.message(tombstone.id) == tombstone

@@ -173,10 +173,10 @@ async def test_a_made_up_cursor_is_a_place_like_any_other(stores: Stores) -> Non
 async def test_a_room_that_is_renamed_moves_in_the_listing(stores: Stores) -> None:
     """Guarantee: listings show rooms as they are now, by name and by visibility."""
     await stores.journal.append([created(a_room("r_1", name="a")), created(a_room("r_2", name="b"))])
-    await stores.journal.append([Append("r_1", (a_change("r_1", 2),), (PutRoom(a_room("r_1", name="c")),))])
+    await stores.journal.append([Append("r_1", (a_change("r_1", 2),), (PutRoom(a_room("r_1", seq=2, name="c")),))])
     names = [room.name_key for room in (await stores.directory.public_rooms("", cursor=None, limit=10)).items]
     assert names == ["b", "c"]
-    hidden = PutRoom(a_room("r_1", name="c", visibility="private"))
+    hidden = PutRoom(a_room("r_1", seq=3, name="c", visibility="private"))
     await stores.journal.append([Append("r_1", (a_change("r_1", 3),), (hidden,))])
     assert [room.id for room in (await stores.directory.public_rooms("", cursor=None, limit=10)).items] == ["r_2"]
 

@@ -1,0 +1,199 @@
+"""The journal in two databases.
+
+An append's entries are inserted into MongoDB: that is the commit. Its projections follow at once; where they cannot,
+they are kept and written later, in order, and the append has succeeded all the same. What a process leaves undone when
+it ends is found again by comparing a room's row with its journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import trio
+
+from storage.errors import Conflict, OutcomeUnknown, StorageError, StorageUnavailable
+from storage.memory.store import check_append
+from storage.mongo.documents import check_size
+from storage.mongo.entries import Entries
+from storage.mongo.messages import Messages
+from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.split.commits import Commits
+from storage.split.limits import SplitLimits, SplitStatistics
+from storage.split.projections import Projections
+from storage.split.projector import Projector
+from storage.split.turns import Turns
+
+MARGIN_MS = 60_000
+"""How far clocks of processes that write one after the other may be apart."""
+LOAD_ROUNDS = 10
+
+
+class SplitJournal:
+    """The `Journal` port over entries, messages and projections. Open it with `open_split`."""
+
+    def __init__(
+        self,
+        entries: Entries,
+        messages: Messages,
+        projections: Projections,
+        *,
+        turns: Turns,
+        commits: Commits,
+        projector: Projector,
+        limits: SplitLimits,
+        fault: Callable[[str], None],
+    ) -> None:
+        """Take the parts; `fault` is called with each of FAULT_POINTS while an append passes it."""
+        self._entries = entries
+        self._messages = messages
+        self._projections = projections
+        self._turns = turns
+        self._commits = commits
+        self._projector = projector
+        self._limits = limits
+        self._fault = fault
+
+    # The port.
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        """Commit the entries durably and write their projections, or know these to be behind.
+
+        It goes on though its caller leaves. Besides the port's errors it raises Conflict `seq` with all entries
+        `written` where a room's projections are further behind than this journal knows: who loads the room mends that.
+        """
+        for append in appends:
+            check_append(append)
+            check_size(append)
+        appends = [append for append in appends if append.entries]
+        if not appends:
+            await trio.lowlevel.checkpoint()
+            return
+        self._projector.check_room()
+        await self._turns.run({append.room for append in appends}, partial(self._commit, appends))
+
+    async def load_room(self, room: str) -> RoomSnapshot | None:
+        """Return row, members and head of one room, after what is under way and what is behind has been written.
+
+        Raises StorageUnavailable where the latter is not possible.
+        """
+        ahead = seen = -1
+        for _ in range(LOAD_ROUNDS):
+            await self._turns.quiet(room)
+            await self._projector.flush([room])
+            row, members = await self._projections.load(room)
+            applied = 0 if row is None else row.applied_seq
+            # A row that has caught up with what was ahead of it is of one moment; later appends are not part of that.
+            head = applied if 0 < ahead <= applied else await self._entries.head(room, above=applied)
+            if head <= applied:
+                self._commits.release(room)
+            if head <= applied or applied == seen:
+                return None if row is None and not head else RoomSnapshot(room=row, members=members, head_seq=head)
+            ahead, seen = head, applied  # it may have been inserted just now: the next round waits for its projections
+        raise StorageUnavailable(f"{room} is being written to all the time")
+
+    async def project(self, append: Append, *, repair: bool = False) -> None:
+        """Write the projections of entries that are committed already: where they are due, or all with `repair`.
+
+        Raises StorageUnavailable if those of the entries before them are missing.
+        """
+        check_append(append)
+        check_size(append)
+        await self._turns.run({append.room}, partial(self._catch_up, append, repair=repair))
+
+    async def behind(self) -> list[str]:
+        """Return the rooms whose row is older than their journal, as far as the last minute before the mark tells."""
+        mark = await self._projections.mark()
+        heads = await self._entries.heads_since(mark - MARGIN_MS)
+        found = await self._older(heads)
+        for room in found:
+            await self._turns.quiet(room)
+        found = await self._older({room: heads[room] for room in found})
+        for room in found:
+            if room not in self._projector:
+                self._commits.hold(room, mark)  # until it is loaded: this process may end before that, too
+        return found
+
+    async def rooms(self, *, after: str = "", limit: int) -> list[str]:
+        """Return the first `limit` rooms that have entries, by id, above `after`."""
+        return await self._entries.rooms(after=after, limit=limit)
+
+    async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
+        """Return entries with `after < seq <= upto`, ascending, the first `limit` of them."""
+        return await self._entries.read(room, after=after, upto=upto, limit=limit)
+
+    async def read_back(self, room: str, *, before: int | None = None, limit: int) -> list[Entry]:
+        """Return the last `limit` entries with `seq < before`, ascending."""
+        return await self._entries.read_back(room, before=before, limit=limit)
+
+    async def find_sent(self, room: str, keys: Sequence[tuple[str, str]]) -> list[Sent]:
+        """Return what is remembered of the posts under these keys, those of an append that was left included."""
+        await self._turns.settled(room)
+        return await self._entries.find_sent(room, keys)
+
+    async def message(self, message: str) -> MessageRecord | None:
+        """Return one message by id, tombstones included."""
+        found = await self._messages.by_id([message])
+        return found[0] if found else None
+
+    async def messages_by_id(self, ids: Sequence[str]) -> list[MessageRecord]:
+        """Return the messages with these ids; unknown ids are left out."""
+        return await self._messages.by_id(ids)
+
+    async def messages(
+        self, room: str, *, before: int | None = None, after: int | None = None, upto: int | None = None, limit: int
+    ) -> list[MessageRecord]:
+        """Return the last `limit` messages below `before`, or the first above `after`, ascending by creation seq."""
+        if before is not None and after is not None:
+            raise ValueError("give before or after, not both")
+        return await self._messages.page(room, before=before, after=after, upto=upto, limit=limit)
+
+    # Around the port.
+
+    async def aclose(self) -> None:
+        """Refuse new appends and let those under way end."""
+        await self._turns.aclose(seconds=self._limits.close_seconds)
+
+    def statistics(self) -> SplitStatistics:
+        """Report how the projections are doing."""
+        return self._projector.statistics(under_way=self._turns.under_way)
+
+    # Appending.
+
+    async def _commit(self, appends: Sequence[Append]) -> None:
+        commit = self._commits.begin()
+        doubtful: Iterable[str] = {append.room for append in appends}
+        try:
+            self._fault("before_entries")
+            inserted = await self._entries.insert(appends, commit=commit)
+            self._fault("after_entries")
+            for room in inserted.torn:
+                self._commits.hold(room, commit)
+            doubtful = holes = await self._projector.write(inserted.whole, commit, torn=inserted.torn.keys())
+        except StorageError as error:
+            if not isinstance(error, OutcomeUnknown):
+                doubtful = ()  # nothing was written
+            raise
+        finally:
+            for room in doubtful:
+                self._commits.hold(room, commit)
+            self._commits.end(commit)
+        if inserted.conflict is not None:
+            raise inserted.conflict
+        if holes:
+            written = sum(len(append.entries) for append in appends if append.room == holes[0])
+            raise Conflict("seq", room=holes[0], written=written)
+
+    async def _catch_up(self, append: Append, *, repair: bool) -> None:
+        room, last = append.room, append.entries[-1].seq
+        await self._projector.flush([room])
+        if repair:
+            await self._projections.mend(append)
+        elif await self._projections.write([append], mark=None):
+            raise StorageUnavailable(f"{room} is not projected up to {append.entries[0].seq - 1}")
+        if await self._entries.head(room, above=last) <= last:
+            self._commits.release(room)
+
+    async def _older(self, heads: dict[str, int]) -> list[str]:
+        applied = await self._projections.applied(list(heads)) if heads else {}
+        return sorted(room for room, head in heads.items() if applied.get(room, 0) < head)

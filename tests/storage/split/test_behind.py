@@ -1,0 +1,107 @@
+"""What waits to be projected: merged by row, in order, and counted."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from storage.memory.store import MemoryStore
+from storage.records import Append, DropMember, DropMessage, PutMember, PutMessage
+from storage.split.behind import Behind
+from tests.storage.samples import a_change, a_member, a_message, a_post, appended, joined, posts
+
+USERS = ("u_0001", "u_0002")
+
+
+def rows(store: MemoryStore) -> tuple[object, ...]:
+    """Return the projections in a store."""
+    members = {room: dict(members) for room, members in store.members.items() if members}
+    return dict(store.rooms), members, dict(store.messages)
+
+
+@st.composite
+def an_append(draw: st.DrawFn, seq: int) -> Append:
+    """Draw an append of one entry with some changes."""
+    entry = a_post("r_1", seq)
+    post = a_post("r_1", draw(st.integers(1, seq)))
+    message = replace(a_message(post, doc=str(seq).encode()), applied_seq=seq)
+    user = draw(st.sampled_from(USERS))
+    change = draw(
+        st.sampled_from(
+            (
+                PutMember(a_member(user=user, seq=seq)),
+                DropMember("r_1", user),
+                PutMessage(message),
+                DropMessage("r_1", message.id),
+            )
+        )
+    )
+    return appended(entry, changes=(change,))
+
+
+@given(data=st.data(), count=st.integers(1, 8))
+def test_what_is_merged_amounts_to_the_same(data: st.DataObject, count: int) -> None:
+    """Many appends of a room wait as one, with each row once, as the last of them left it."""
+    behind, one_by_one, at_once = Behind(), MemoryStore(), MemoryStore()
+    for seq in range(1, count + 1):
+        append = data.draw(an_append(seq))
+        behind.add(append, commit=seq, now=0.0)
+        one_by_one.project(append.changes)
+    (merged,) = behind.take(["r_1"], rows=1)
+    at_once.project(merged.changes)
+    assert rows(at_once) == rows(one_by_one)
+    assert (merged.entries[0].seq, merged.entries[-1].seq) == (1, count)
+    assert {entry.body for entry in merged.entries} == {b""}
+    assert behind.rows == len(merged.changes) <= 1 + count + len(USERS) + 1
+
+
+def test_rooms_wait_in_the_order_in_which_they_came() -> None:
+    """The room that has been behind for longest is written first, and not all at once."""
+    behind = Behind()
+    for number, room in enumerate(("r_3", "r_1", "r_2", "r_1")):
+        behind.add(posts(room, number + 1, number + 4), commit=number, now=float(number))
+    assert list(behind) == ["r_3", "r_1", "r_2"]
+    assert "r_1" in behind
+    assert len(behind) == 3
+    assert [append.room for append in behind.take(behind, rows=6)] == ["r_3", "r_1"]
+    assert [append.room for append in behind.take(["r_2", "r_9"], rows=100)] == ["r_2"]
+    assert (behind.first_commit, behind.first_commit_without(["r_3"])) == (0, 1)
+    assert behind.first_commit_without(["r_1", "r_2", "r_3"]) is None
+    assert behind.seconds(10.0) == 10.0
+
+
+def test_what_came_while_it_was_written_stays() -> None:
+    """An append that is merged into what is just being written is not forgotten with it."""
+    behind = Behind()
+    behind.add(joined("r_1", 1, "u_0001"), commit=1, now=0.0)
+    (taken,) = behind.take(["r_1"], rows=10)
+    behind.add(joined("r_1", 2, "u_0002"), commit=2, now=1.0)
+    behind.done(taken)
+    (left,) = behind.take(["r_1"], rows=10)
+    assert left.entries[-1].seq == 2
+    assert PutMember(a_member(user="u_0002", seq=2)) in left.changes
+    behind.done(left)
+    behind.done(left)
+    assert (len(behind), behind.rows, behind.first_commit, behind.seconds(5.0)) == (0, 0, None, 0.0)
+
+
+def test_an_append_that_waits_already_changes_nothing() -> None:
+    """It was tried again because its end was unknown; what came behind it must not be undone."""
+    behind = Behind()
+    first = appended(a_change("r_1", 1), changes=(PutMember(a_member()),))
+    behind.add(first, commit=1, now=0.0)
+    behind.add(appended(a_change("r_1", 2), changes=(DropMember("r_1", "u_0001"),)), commit=2, now=0.0)
+    behind.add(first, commit=3, now=0.0)
+    (merged,) = behind.take(["r_1"], rows=10)
+    assert DropMember("r_1", "u_0001") in merged.changes
+    assert merged.entries[-1].seq == 2
+
+
+def test_what_is_dropped_is_gone() -> None:
+    """Its first commit is told, for somebody has to see to it."""
+    behind = Behind()
+    behind.add(posts("r_1", 1, 3), commit=7, now=0.0)
+    assert behind.drop("r_1") == 7
+    assert behind.drop("r_1") is None
+    assert behind.rows == 0
