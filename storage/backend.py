@@ -82,7 +82,10 @@ def _postgres(url: PostgresUrl, deadline_seconds: float) -> PostgresSettings:
 
 
 def _mongo(url: MongoUrl, deadline_seconds: float) -> MongoSettings:
-    return replace(mongo_settings(url.uri), timeout_seconds=max(0.1, 2 * PATIENCE * deadline_seconds))
+    # A server that cannot be found has to be given up while those who queue behind still listen.
+    patience = max(0.1, PATIENCE * deadline_seconds)
+    settings = mongo_settings(url.uri)
+    return replace(settings, timeout_seconds=2 * patience, selection_seconds=min(settings.selection_seconds, patience))
 
 
 def _split_backend(split: SplitStore) -> Backend:

@@ -69,7 +69,7 @@ class DirectoryActor:
             concurrency=limits.calls,
             waiting=limits.calls_waiting,
             deadline_seconds=limits.deadline_seconds,
-            on_failure=self._look,
+            on_failure=self.suspect,
         )
         self._child: Child | None = None
         self._ready = False
@@ -86,6 +86,12 @@ class DirectoryActor:
         """Start watching."""
         self._child = supervisor.start("directory", self.run, self._inbox)
         return self._child
+
+    def suspect(self) -> None:
+        """Probe soon: a call failed. Only while all seems well, for otherwise the next round is near anyway."""
+        if self._ready:
+            with suppress(ActorError):
+                self._inbox.tell(_ProbeNow())
 
     # The port.
 
@@ -190,9 +196,3 @@ class DirectoryActor:
             self._reconnects += 1
             logger.warning("actor=directory event=reachable_again")
         self._ever_ready = True
-
-    def _look(self) -> None:
-        # Only while we think all is well: otherwise the next round is near anyway.
-        if self._ready:
-            with suppress(ActorError):
-                self._inbox.tell(_ProbeNow())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import trio
 from msgspec import Struct
@@ -76,12 +76,19 @@ Group = list[Envelope[_Write]]
 class JournalActor:
     """The `Journal` port around a backend, with group commit, deadlines and bounds. `start` it under a supervisor."""
 
-    def __init__(self, backend: Journal, *, limits: JournalLimits | None = None) -> None:
+    def __init__(
+        self, backend: Journal, *, limits: JournalLimits | None = None, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        """Put the bounds around a backend; `on_failure` is called when the store, and not a line, fails a call."""
         self._backend = backend
+        self._on_failure = on_failure
         self._limits = limits = limits or JournalLimits()
         self._inbox: Inbox[_Write] = Inbox(capacity=limits.inbox_capacity)
         self._gate = Gate(
-            concurrency=limits.reads, waiting=limits.reads_waiting, deadline_seconds=limits.deadline_seconds
+            concurrency=limits.reads,
+            waiting=limits.reads_waiting,
+            deadline_seconds=limits.deadline_seconds,
+            on_failure=on_failure,
         )
         self._child: Child | None = None
         self._timings = Timings()
@@ -264,6 +271,8 @@ class JournalActor:
             self._failed_commits += 1
             self._last_error = str(error)
         failing = isinstance(error, StorageUnavailable)
+        if failing:
+            self._on_failure()
         if failing != self._failing:  # once when it starts and once when it ends, not for every commit in between
             self._failing = failing
             logger.log(

@@ -102,8 +102,8 @@ async def open_storage(
     async with open_backend(
         target, migrate=migrate, exclusive=exclusive, deadline_seconds=seconds, fault=fault
     ) as backend:
-        journal_actor = JournalActor(backend.journal, limits=limits.journal)
         directory = DirectoryActor(backend.directory, limits=limits.directory, probe_journal=backend.probe_journal)
+        journal_actor = JournalActor(backend.journal, limits=limits.journal, on_failure=directory.suspect)
         await directory.probe()  # out here, where what it raises is not wrapped into a group
         async with trio.open_nursery() as nursery:
             supervisor = Supervisor(nursery, policy=RestartPolicy(escalate=True), random=random or Random())  # noqa: S311

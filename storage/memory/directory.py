@@ -10,8 +10,9 @@ import trio
 
 from storage.errors import Conflict
 from storage.listing import name_position, page_of, parse_name_position
-from storage.memory.store import MemoryStore, check, check_text
+from storage.memory.store import MemoryStore
 from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+from storage.storable import check, check_text
 
 
 class MemoryDirectory:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import trio
 
 from storage.conflicts import find_conflict
-from storage.memory.store import MAX_INT, MemoryStore, check_append
+from storage.memory.store import MemoryStore
 from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.storable import MAX_INT, check_append
 
 
 class MemoryJournal:

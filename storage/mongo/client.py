@@ -20,7 +20,7 @@ from pymongo.errors import InvalidURI
 from pymongo.monitoring import CommandListener
 
 from storage.asyncio_seam import AsyncioSeam
-from storage.errors import StorageError, StorageUnavailable
+from storage.errors import OutcomeUnknown, StorageError, StorageUnavailable
 from storage.mongo.connections import ConnectionCount
 from storage.mongo.documents import Document
 from storage.mongo.failures import in_short, read_failure
@@ -75,8 +75,14 @@ class MongoDatabase:
         self._last_error: str | None = None
 
     async def read(self, work: Callable[[Collections], Awaitable[T]]) -> T:
-        """Run a unit of work that may be given up at any moment. Raises StorageUnavailable or Unstorable."""
-        return await self._call(work, finish=False)
+        """Run a unit of work that changes nothing. Raises StorageUnavailable or Unstorable.
+
+        It goes on though its caller leaves: a driver that is cancelled while it connects forgets the open socket.
+        """
+        try:
+            return await self._call(work)
+        except OutcomeUnknown as error:
+            raise StorageUnavailable(str(error)) from error
 
     async def write(self, work: Callable[[Collections], Awaitable[T]]) -> T:
         """Run a unit of work that goes on to its end though its caller leaves.
@@ -84,7 +90,7 @@ class MongoDatabase:
         Raises OutcomeUnknown at the deadline, else as `read` does, or as `work` does: one that may not be repeated has
         to tell how far it got.
         """
-        return await self._call(work, finish=True)
+        return await self._call(work)
 
     async def ping(self) -> None:
         """Ask whether the server answers. Raises StorageUnavailable."""
@@ -112,11 +118,11 @@ class MongoDatabase:
             last_error=self._last_error,
         )
 
-    async def _call(self, work: Callable[[Collections], Awaitable[T]], *, finish: bool) -> T:
+    async def _call(self, work: Callable[[Collections], Awaitable[T]]) -> T:
         self._calls += 1
         deadline_seconds = self.settings.timeout_seconds + GRACE_SECONDS
         try:
-            found = await self._seam.call(lambda: self._run(work), deadline_seconds=deadline_seconds, finish=finish)
+            found = await self._seam.call(lambda: self._run(work), deadline_seconds=deadline_seconds, finish=True)
         except StorageUnavailable as error:
             self._note(error)
             raise

@@ -13,7 +13,6 @@ from functools import partial
 import trio
 
 from storage.errors import Conflict, OutcomeUnknown, StorageError, StorageUnavailable
-from storage.memory.store import check_append
 from storage.mongo.documents import check_size
 from storage.mongo.entries import Entries
 from storage.mongo.messages import Messages
@@ -23,6 +22,7 @@ from storage.split.limits import SplitLimits, SplitStatistics
 from storage.split.projections import Projections
 from storage.split.projector import Projector
 from storage.split.turns import Turns
+from storage.storable import check_append
 
 MARGIN_MS = 60_000
 """How far clocks of processes that write one after the other may be apart."""

@@ -22,6 +22,8 @@ class SplitLimits(Struct, frozen=True):
 
     project_seconds: float = 2.0
     """How long an append waits for its projections before they count as behind, and it as done."""
+    flush_seconds: float = 15.0
+    """How long one attempt at what is behind may take."""
     retry_seconds: float = 0.5
     rows_behind: int = 20_000
     """How many rows may wait for a database before new appends are refused."""

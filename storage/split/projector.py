@@ -33,6 +33,7 @@ class Projector:
         self._fault = fault
         self._behind = Behind()
         self._came_behind = trio.Event()
+        self._flushing = trio.StrictFIFOLock()
         self._failing = False
         self._failed = 0
         self._last_error: str | None = None
@@ -57,7 +58,7 @@ class Projector:
             return []
         mark = self._commits.mark(behind=self._behind.first_commit, ending=commit)
         try:
-            holes = await self._attempt(now, mark=mark)
+            holes = await self._attempt(now, mark=mark, seconds=self._limits.project_seconds)
         except StorageError:
             self._keep(now, commit)
             return []
@@ -68,8 +69,11 @@ class Projector:
 
     async def flush(self, rooms: Iterable[str]) -> None:
         """Write what these rooms have waiting. Raises StorageUnavailable where that is not possible."""
-        while batch := self._behind.take(rooms, rows=self._limits.rows_at_once):
-            await self._flush_some(batch)
+        # One at a time, and with more patience than an append has: were everybody who loads a room to try again what
+        # a slow database has not finished yet, it would never finish.
+        async with self._flushing:
+            while batch := self._behind.take(rooms, rows=self._limits.rows_at_once):
+                await self._flush_some(batch)
 
     async def run(self) -> None:
         """Write what is behind, over and over, as soon as its databases take it."""
@@ -108,13 +112,13 @@ class Projector:
             self._behind.add(append, commit=commit, now=trio.current_time())
             self._came_behind.set()
 
-    async def _attempt(self, appends: Sequence[Append], *, mark: int | None) -> list[str]:
+    async def _attempt(self, appends: Sequence[Append], *, mark: int | None, seconds: float) -> list[str]:
         try:
-            with trio.move_on_after(self._limits.project_seconds):
+            with trio.move_on_after(seconds):
                 holes = await self._projections.write(appends, mark=mark)
                 self._note(None)
                 return holes
-            raise StorageUnavailable(f"no projections within {self._limits.project_seconds:g} s")
+            raise StorageUnavailable(f"no projections within {seconds:g} s")
         except StorageError as error:
             self._note(error)
             raise
@@ -123,7 +127,7 @@ class Projector:
         rooms = [append.room for append in batch]
         mark = self._commits.mark(behind=self._behind.first_commit_without(rooms))
         try:
-            holes = await self._attempt(batch, mark=mark)
+            holes = await self._attempt(batch, mark=mark, seconds=self._limits.flush_seconds)
         except Unstorable as error:
             if len(batch) > 1:
                 for append in batch:

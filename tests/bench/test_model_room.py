@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.model_room import ModelRoom
-from storage.memory.store import check_append
 from storage.records import PutMember, PutMessage, PutRoom
+from storage.storable import check_append
 
 
 def test_a_room_begins_with_its_members_and_goes_on_without_a_gap() -> None:

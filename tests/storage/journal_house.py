@@ -22,7 +22,10 @@ class House:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.backend = ScriptedJournal()
-        self.actor = JournalActor(self.backend, limits=LIMITS)
+        self.suspected_at: list[float] = []
+        self.actor = JournalActor(
+            self.backend, limits=LIMITS, on_failure=lambda: self.suspected_at.append(trio.current_time())
+        )
         policy = RestartPolicy(jitter=0.0, escalate=True)
         self.child = self.actor.start(Supervisor(nursery, policy=policy, random=Random(1)))
         self.told: dict[str, str] = {}

@@ -160,3 +160,17 @@ async def test_every_caller_gets_an_error_of_its_own(house: House, autojump_cloc
 
     await together(*(lambda n=n: append(f"r_{n}") for n in range(3)))
     assert len({id(error) for error in caught}) == len(caught) == 2
+
+
+async def test_a_store_that_fails_a_commit_is_suspected_and_one_that_refuses_is_not(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Whoever watches over the store is told at once; a conflict says that it is well."""
+    await house.append(posts("r_1", 1, 1))
+    await house.append(posts("r_1", 1, 1))
+    assert house.told["r_1"] == "conflict seq r_1"
+    assert house.suspected_at == []
+    house.backend.to_raise.append(StorageUnavailable("gone"))
+    await house.append(posts("r_1", 2, 2))
+    assert house.told["r_1"] == "StorageUnavailable"
+    assert house.suspected_at == [0.0]
