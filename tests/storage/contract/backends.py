@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+from _pytest.mark.structures import ParameterSet
 from msgspec import Struct
 
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
@@ -43,6 +45,14 @@ LASTING = (
     "postgres+mongo behind actors",
 )
 """Those that keep everything when they are closed and opened again."""
+
+IN_FULL = ("postgres behind actors", "postgres+mongo behind actors")
+"""Left to the long tests: what the actors add is the same over every store, and these two are the slow ones."""
+
+
+def each(kinds: Iterable[str]) -> list[ParameterSet]:
+    """Make these kinds the values of a parameter."""
+    return [pytest.param(kind, marks=pytest.mark.soak) if kind in IN_FULL else pytest.param(kind) for kind in kinds]
 
 
 class Stores(Struct, frozen=True):

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from storage.ports import Directory, Journal
-from tests.storage.contract.backends import KINDS, Stores, open_stores, ram_folder
+from tests.storage.contract.backends import KINDS, Stores, each, open_stores, ram_folder
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=each(KINDS))
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     """Open an empty store."""
     with ram_folder() as folder:

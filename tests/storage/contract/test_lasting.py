@@ -8,11 +8,11 @@ import pytest
 
 from storage.errors import Conflict
 from storage.records import RoomSnapshot
-from tests.storage.contract.backends import LASTING, open_stores
+from tests.storage.contract.backends import LASTING, each, open_stores
 from tests.storage.samples import a_member, a_post, a_room, a_user, appended, joined, posts
 
 
-@pytest.mark.parametrize("kind", LASTING)
+@pytest.mark.parametrize("kind", each(LASTING))
 async def test_everything_is_there_after_closing_and_opening(tmp_path: Path, kind: str) -> None:
     """Guarantee: what was acknowledged before a restart is there after it, and so are the rules."""
     async with open_stores(kind, tmp_path) as stores:

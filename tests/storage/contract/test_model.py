@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from storage.errors import Conflict
 from storage.records import Append, DropMember, Entry, MemberRecord, PutMember
-from tests.storage.contract.backends import KINDS, Stores, open_stores, ram_folder
+from tests.storage.contract.backends import KINDS, Stores, each, open_stores, ram_folder
 from tests.storage.samples import a_change, a_member, a_post, appended
 
 ROOMS = ("r_1", "r_2", "r_3")
@@ -158,7 +158,7 @@ async def check(stores: Stores, model: Model) -> None:
         assert [room.id for room, _ in page.items] == [room for room in reversed(ROOMS) if user in model.members[room]]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", each(KINDS))
 @settings(max_examples=20, deadline=None)
 @given(calls=st.lists(st.lists(an_append(), min_size=1, max_size=3), max_size=8))
 async def test_any_appends_leave_what_the_model_says(
