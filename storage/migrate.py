@@ -14,8 +14,6 @@ from functools import partial
 from typing import TypeVar
 
 from storage.migrations import MigrationRefused, MigrationStatus, status_of
-from storage.postgres import schema as postgres
-from storage.postgres.settings import PostgresSettings
 from storage.sqlite import Database, SqliteSettings, open_database
 from storage.sqlite.schema import down, known_migrations, status, up
 from storage.sqlite.site_lock import site_lock
@@ -32,7 +30,9 @@ async def migrate_up(url: str) -> list[int]:
         case SqliteUrl(path=path):
             return await _run(SqliteSettings(path), partial(up, known=known_migrations()))
         case PostgresUrl(dsn=dsn):
-            return await postgres.migrate_up(PostgresSettings(dsn))
+            from storage.postgres import PostgresSettings, schema  # only who uses a server pays for its driver
+
+            return await schema.migrate_up(PostgresSettings(dsn))
 
 
 async def migrate_down(url: str, *, to: int) -> list[int]:
@@ -47,7 +47,9 @@ async def migrate_down(url: str, *, to: int) -> list[int]:
             with site_lock(path, exclusive=True):
                 return await _run(SqliteSettings(path), partial(down, known=known_migrations(), to=to))
         case PostgresUrl(dsn=dsn):
-            return await postgres.migrate_down(PostgresSettings(dsn), to=to)
+            from storage.postgres import PostgresSettings, schema  # only who uses a server pays for its driver
+
+            return await schema.migrate_down(PostgresSettings(dsn), to=to)
 
 
 async def migration_status(url: str) -> list[MigrationStatus]:
@@ -60,7 +62,9 @@ async def migration_status(url: str) -> list[MigrationStatus]:
                 return status_of(known_migrations(), [])
             return await _run(SqliteSettings(path), partial(status, known=known_migrations()))
         case PostgresUrl(dsn=dsn):
-            return await postgres.migration_status(PostgresSettings(dsn))
+            from storage.postgres import PostgresSettings, schema  # only who uses a server pays for its driver
+
+            return await schema.migration_status(PostgresSettings(dsn))
 
 
 def _migrated(url: str) -> MemoryUrl | SqliteUrl | PostgresUrl:

@@ -14,10 +14,10 @@ import trio
 from msgspec import Struct
 
 from actors import ChildStatistics, RestartPolicy, Supervisor
-from storage.backend import BackendStatistics, open_backend
+from storage.backend import BackendStatistics, no_fault
+from storage.backends import open_backend
 from storage.directory_actor import DirectoryActor, DirectoryLimits, DirectoryStatistics
 from storage.journal_actor import JournalActor, JournalLimits, JournalStatistics
-from storage.postgres.projections import no_fault
 from storage.url import parse_url
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from storage.backend import Backend, open_backend
+from storage.backend import Backend
+from storage.backends import open_backend
 from storage.url import parse_url
 from tests.faults.seeds import seed_of
 from tests.faults.site import KINDS, Kind, site_of
