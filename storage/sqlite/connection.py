@@ -21,7 +21,7 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024
 # Checkpoints write pages that change in every commit once instead of each time (measured: a third of a busy commit).
 CHECKPOINT_PAGES = 4000
 # Negative numbers are KiB. A commit of a thousand entries touches more than SQLite's own 2 MiB, and would spill.
-WRITER_CACHE_KIB = -8192
+WRITER_CACHE_KIB = -4096
 READER_CACHE_KIB = -2048
 CACHED_STATEMENTS = 128
 
