@@ -38,7 +38,8 @@ def ask(url: str, use: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         finally:
             await connection.close()
 
-    return asyncio.run(session())
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(session())
 
 
 def run(url: str, statement: str) -> None:

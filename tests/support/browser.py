@@ -6,10 +6,12 @@ keeps a record of what must never happen in it: dialogs, errors, requests to ano
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,12 +59,17 @@ def running_browser() -> Iterator[Browser]:
         if os.environ.get(REQUIRE_ALL) == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    with sync_playwright() as playwright:
+    # Once anything has imported the storage, asyncio would hand out loops on top of Trio, which cannot be nested.
+    with patch.object(asyncio, "new_event_loop", asyncio.SelectorEventLoop):
+        playwright = sync_playwright().start()
+    try:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         try:
             yield browser
         finally:
             browser.close()
+    finally:
+        playwright.stop()
 
 
 class Window:
