@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -18,13 +19,31 @@ def run_operation(work: Callable[[], Awaitable[int]]) -> int:
     """Run `work` to its end; the answer is the exit code."""
     code = FAILED
     try:
-        code = trio.run(work, strict_exception_groups=True)
-    except* KeyboardInterrupt:
+        code = trio.run(_until_interrupted, work, strict_exception_groups=True)
+    except* KeyboardInterrupt:  # before the watch began
         code = INTERRUPTED
-        report(["interrupted"])
     except* (StorageError, UnknownStorage, OperationRefused, ActorEscalated, OSError) as group:
         # The storage tree may end in several places for one reason.
         report(list(dict.fromkeys(str(error) for error in _leaves(group))))
+    if code == INTERRUPTED:
+        report(["interrupted"])
+    return code
+
+
+async def _until_interrupted(work: Callable[[], Awaitable[int]]) -> int:
+    """Run it, or leave it where it stands at the first SIGINT, which an exception out of nowhere might not survive."""
+    code = INTERRUPTED
+    async with trio.open_nursery() as nursery:
+
+        async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            with trio.open_signal_receiver(signal.SIGINT) as signals:
+                task_status.started()
+                await anext(aiter(signals))
+            nursery.cancel_scope.cancel()
+
+        await nursery.start(watch)
+        code = await work()
+        nursery.cancel_scope.cancel()
     return code
 
 

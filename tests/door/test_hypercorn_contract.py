@@ -72,7 +72,12 @@ async def test_an_early_answer_reaches_the_client_and_leaves_it_usable(size: int
     async with running() as house, httpx.AsyncClient(base_url=house.url) as http:
         for path, status in (("/early", 401), ("/echo", 413 if size > 200_000 else 200), ("/missing", 404)):
             assert (await http.post(path, content=b"x" * size)).status_code == status
-            assert (await http.get("/hi")).text == "hi"
+            try:
+                answer = await http.get("/hi")
+            except httpx.RemoteProtocolError:
+                # It took the connection again in the moment in which we closed it: it may, and takes another one then.
+                answer = await http.get("/hi")
+            assert answer.text == "hi"
         assert house.door.statistics().contained == 0
 
 
