@@ -67,6 +67,7 @@ class Connection:
         "_socket",
         "_strikes",
         "_subscribes_all",
+        "_was_queued",
         "force",
         "offer",
         "subscriptions",
@@ -95,6 +96,7 @@ class Connection:
         self._pinged_at: float | None = None
         self._strikes = 0
         self._rate_strikes = 0
+        self._was_queued = False
         self._opened = False
         self._closed = False
 
@@ -328,7 +330,12 @@ class Connection:
         elif self._socket.queued:
             # A ping would be stuck behind what is queued: that some of it is taken is the sign of life.
             self._heard_at = progress
+            self._was_queued = True
         else:
+            if self._was_queued:
+                # Taken since the last look, perhaps at one go after a long pause: that was a sign of life, too.
+                self._was_queued = False
+                self._heard_at = now
             self._mind_silence(now)
         if self._rate_strikes:
             self._rate_strikes -= 1

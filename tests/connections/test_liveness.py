@@ -64,6 +64,21 @@ async def test_a_reader_without_any_progress_is_closed_as_stalled(autojump_clock
         assert socket.peak_items <= 6
 
 
+async def test_a_reader_that_looks_away_for_long_and_then_reads_it_all_at_once_stays(autojump_clock: object) -> None:
+    """Longer than it may be silent, and shorter than it may stall: what it has just read is its sign of life."""
+    async with open_house(limits=LIMITS) as house:
+        await house.create()
+        _, socket = await house.subscribed(max_items=4)
+        socket.hold()
+        await house.post(*[f"m{number}" for number in range(20)])
+        await trio.sleep(50.25)
+        socket.release()
+        await trio.sleep(5)
+        assert not socket.closed
+        await trio.sleep(120)
+        assert not socket.closed
+
+
 async def test_a_slow_reader_that_gets_on_is_not_taken_for_a_silent_one(autojump_clock: object) -> None:
     """It asked for much, reads a frame every 20 s, and is not listened to meanwhile: all of it arrives."""
     async with open_house(limits=LIMITS) as house:
