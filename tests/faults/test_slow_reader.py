@@ -37,14 +37,17 @@ SLOW_SECONDS = 4.0
 
 
 class Size(Struct, frozen=True):
-    """Members with and without a watch, messages a second and their size, and the length of both phases."""
+    """Members with and without a watch, messages a second and their size, and the length of both phases.
+
+    Latencies are judged by windows of one length, so that a rare hiccup of the machine counts alike in both phases.
+    """
 
     timed: int
     others: int
     rate: float
     padding: int
-    seconds_without: float
-    seconds_beside: float
+    window_seconds: float
+    windows_beside: int
     times: int
     worst_factor: float
     always_allowed_seconds: float
@@ -55,8 +58,8 @@ SHORT = Size(
     others=14,
     rate=200,
     padding=1200,
-    seconds_without=1.5,
-    seconds_beside=1.5,
+    window_seconds=1.5,
+    windows_beside=1,
     times=1,
     worst_factor=5.0,
     always_allowed_seconds=2.0,
@@ -66,8 +69,8 @@ FULL = Size(
     others=90,
     rate=200,
     padding=1000,
-    seconds_without=10.0,
-    seconds_beside=60.0,
+    window_seconds=10.0,
+    windows_beside=6,
     times=20,
     worst_factor=1.2,
     always_allowed_seconds=0.0,
@@ -225,8 +228,9 @@ async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tm
             slow = SlowReader(crowd, bytes_per_second=0 if number % 2 else SLOW_BYTES_PER_SECOND)
             baseline, beside, growth = await _two_phases(crowd, slow)
             reading = slow.reading
+            windows = "/".join(f"{seconds * 1000:.1f}" for seconds in beside)
             print(
-                f"  {slow.habit} p99_ms baseline={baseline * 1000:.1f} beside={beside * 1000:.1f}"
+                f"  {slow.habit} p99_ms baseline={baseline * 1000:.1f} beside={windows}"
                 f" delivered={len(reading.given)} lagging={reading.lagging} told_after_s={slow.told_after:.1f}"
                 f" rss_growth_kib={growth}"
             )
@@ -239,11 +243,12 @@ async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tm
             assert not any(follower.closes for follower in crowd.timed)
             assert sum(follower.readings[crowd.room].gaps for follower in crowd.timed) == 0
             baselines.append(baseline)
-            besides.append(beside)
+            besides.extend(beside)
             assert growth < OUTBOX_KIB + MARGIN_KIB
-    # One run is at the mercy of its neighbours on the machine; the middle of many is not.
-    allowed = max(statistics.median(baselines) * size.worst_factor, size.always_allowed_seconds)
-    assert statistics.median(besides) <= allowed
+    # One window is at the mercy of its neighbours on the machine; the middle of many is not.
+    baseline, found = statistics.median(baselines), statistics.median(besides)
+    print(f"  windows={len(baselines)}+{len(besides)} median p99_ms {baseline * 1000:.1f} and {found * 1000:.1f}")
+    assert found <= max(baseline * size.worst_factor, size.always_allowed_seconds)
 
 
 async def _until_lagging(crowd: Crowd) -> None:
@@ -251,8 +256,13 @@ async def _until_lagging(crowd: Crowd) -> None:
     await crowd.rig.api.until_room(crowd.room, lambda health: health["lagging"] == 1)
 
 
-async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int]:
-    """Talk without and then with the slow reader; give both p99 and the growth of the server's memory in KiB."""
+async def _window(crowd: Crowd) -> float:
+    await trio.sleep(crowd.size.window_seconds)
+    return crowd.p99()
+
+
+async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, list[float], int]:
+    """Talk without and then with the slow reader; give the p99 of each window and the server's growth in KiB."""
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as starting:
             for run in [member.run for member in crowd.timed] + [member.run for member in crowd.others]:
@@ -261,12 +271,12 @@ async def _two_phases(crowd: Crowd, slow: SlowReader) -> tuple[float, float, int
         # The first half second is warm-up: it is in neither phase.
         await trio.sleep(0.5)
         crowd.forget()
-        await trio.sleep(crowd.size.seconds_without)
+        await trio.sleep(crowd.size.window_seconds)
         baseline, before = crowd.p99(), look_at(crowd.rig.server.pid)
         await nursery.start(slow.run)
+        beside = [await _window(crowd) for _ in range(crowd.size.windows_beside)]
         await _until_lagging(crowd)
-        await trio.sleep(crowd.size.seconds_beside)
-        beside, after = crowd.p99(), look_at(crowd.rig.server.pid)
+        after = look_at(crowd.rig.server.pid)
         slow.hurries.set()
         # It catches up while the talk goes on: that is the harder way.
         await trio.sleep(0.5)
