@@ -13,7 +13,9 @@ from typing import TypeVar
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
+from bench.far import far
 from bench.report import Row
 from bench.store_servers import Missing, Server, fresh_mongo, fresh_postgres, mongo_server_for, postgres_server_for
 from bench.usage import cpu_of, machine_busy_seconds
@@ -93,11 +95,12 @@ def not_there(name: str, reason: Missing) -> Row:
 
 @contextmanager
 def opened_modes(
-    names: str, directory: Path, *, postgres: str, mongo: str
+    names: str, directory: Path, *, postgres: str, mongo: str, far_ms: float = 0.0
 ) -> Iterator[tuple[list[Mode], dict[str, Missing]]]:
     """Have the modes of a list with commas ready for a block, and say of the others what they miss.
 
-    `postgres` and `mongo` are URLs, or "" to start a server. Raises StoreFailed for a name that is no mode.
+    `postgres` and `mongo` are URLs, or "" to start a server; `far_ms` is how far away they seem to be, each way. Raises
+    StoreFailed for a name that is no mode.
     """
     wanted = [name.strip() for name in names.split(",")]
     if unknown := [name for name in wanted if name not in MODES]:
@@ -113,10 +116,20 @@ def opened_modes(
             served[SPLIT] = _tried(stack, lambda: mongo_server_for(directory, mongo))
         for name in wanted:
             try:
-                ready.append(_mode(stack, name, directory, served))
+                mode = _mode(stack, name, directory, served)
+                ready.append(_moved(stack, mode, far_ms, directory) if far_ms else mode)
             except Missing as reason:
                 missing[name] = reason
         yield ready, missing
+
+
+def _moved(stack: ExitStack, mode: Mode, ms: float, directory: Path) -> Mode:
+    """Put a mode's servers at a distance; a file has none."""
+    if mode.name == SQLITE:
+        return mode
+    url = stack.enter_context(far(mode.url, ms, name=f"database-{mode.name}", directory=directory))
+    journal = mode.journal and stack.enter_context(far(mode.journal, ms, name="journal", directory=directory))
+    return replace(mode, name=f"{mode.name}, {ms:g} ms away", url=url, journal=journal)
 
 
 def _tried(stack: ExitStack, make: Callable[[], Server]) -> Server | Missing:

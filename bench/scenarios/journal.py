@@ -28,7 +28,10 @@ _RATE = "entries_per_second"
 
 
 class JournalOptions(Struct, frozen=True):
-    """`rooms` and `modes` are lists with commas; servers are started where `postgres` and `mongo` name none."""
+    """`rooms` and `modes` are lists with commas; servers are started where `postgres` and `mongo` name none.
+
+    `far_ms` puts the servers that many milliseconds away, each way, as a database on another machine is.
+    """
 
     modes: str = ",".join(MODES)
     rooms: str = "1,8,64"
@@ -38,6 +41,7 @@ class JournalOptions(Struct, frozen=True):
     rounds: int = 5
     postgres: str = ""
     mongo: str = ""
+    far_ms: float = 0.0
 
 
 def run_journal(options: JournalOptions, site: Site) -> Outcome:
@@ -48,8 +52,10 @@ def run_journal(options: JournalOptions, site: Site) -> Outcome:
     counts = numbers(options.rooms)
     site.steps.expect(1 + len(options.modes.split(",")) * len(counts))
     site.steps.step("servers start")
-    urls = {"postgres": options.postgres, "mongo": options.mongo}
-    with opened_modes(options.modes, site.directory, **urls) as (modes, missing):
+    servers = opened_modes(
+        options.modes, site.directory, postgres=options.postgres, mongo=options.mongo, far_ms=options.far_ms
+    )
+    with servers as (modes, missing):
         for mode in modes:
             in_store(mode, _nothing)  # so that the tables are there
             for count in counts:
