@@ -48,7 +48,7 @@ def postgres_server_for(directory: Path, url: str) -> Server:
     if url:
         return Server(url)
     try:
-        from tests.support.backends import NotStarted
+        from tests.support.guarded_process import NotStarted
         from tests.support.postgres_server import PostgresServer, find_postgres
     except ImportError as error:
         raise Missing(f"cannot start a PostgreSQL ({error}): give --postgres URL or install the dev group") from error
@@ -68,7 +68,7 @@ def mongo_server_for(directory: Path, url: str) -> Server:
     if url:
         return Server(url)
     try:
-        from tests.support.backends import NotStarted
+        from tests.support.guarded_process import NotStarted
         from tests.support.mongo_server import MongoServer, find_mongo
     except ImportError as error:
         raise Missing(f"cannot start a MongoDB ({error}): give --mongo URL or install the dev group") from error

