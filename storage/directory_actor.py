@@ -18,7 +18,7 @@ from actors import ActorError, Child, ChildState, Inbox, Supervisor
 from storage.errors import StorageError, StorageUnavailable
 from storage.gate import Gate, GateStatistics
 from storage.ports import Directory
-from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+from storage.records import DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +145,10 @@ class DirectoryActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.room(room))
 
+    async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.all_rooms(after=after, limit=limit))
+
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.member(room, user))
@@ -160,6 +164,25 @@ class DirectoryActor:
     async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.public_rooms(prefix, cursor=cursor, limit=limit))
+
+    async def items(
+        self,
+        kind: str,
+        *,
+        room: str | None = None,
+        prefix: str = "",
+        cursor: str | None,
+        limit: int,
+        newest: bool = False,
+    ) -> Page[ItemRecord]:
+        """Pass through."""
+        return await self._gate.call(
+            lambda: self._backend.items(kind, room=room, prefix=prefix, cursor=cursor, limit=limit, newest=newest)
+        )
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Pass through; OutcomeUnknown at the deadline, once begun."""
+        await self._gate.call(lambda: self._backend.keep(changes), writes=True)
 
     # The actor.
 

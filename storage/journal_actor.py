@@ -19,7 +19,7 @@ from actors import ActorError, Child, ChildState, Envelope, Inbox, Reply, Superv
 from storage.errors import Conflict, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.gate import Gate, GateStatistics
 from storage.ports import Journal
-from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 
 PATIENCE = 0.4
 """The part of the deadline for which a failing commit is tried: less than half, so that whoever came while it was under
@@ -175,6 +175,14 @@ class JournalActor:
         return await self._gate.call(
             lambda: self._backend.messages(room, before=before, after=after, upto=upto, limit=limit)
         )
+
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.items_by_key(room, keys))
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.due(room=room, before=before, limit=limit))
 
     async def _load_settled(self, room: str) -> RoomSnapshot | None:
         while room in self._committing:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from storage.records import Page, RoomRecord
+from storage.records import OVERALL, ItemRecord, Page, RoomRecord
 
 T = TypeVar("T")
 
@@ -30,9 +30,33 @@ def prefix_end(prefix: str) -> str | None:
     return None
 
 
+def key_range(prefix: str, cursor: str | None, *, newest: bool = False) -> tuple[str, str | None]:
+    """Return the range of keys that begin with `prefix` and come after `cursor`: from the first text, below the second.
+
+    None is above every text. No key holds a NUL, so there is none between a key and the same with U+0001 behind it.
+    """
+    low, end = prefix, prefix_end(prefix)
+    if cursor is None:
+        return low, end
+    if newest:
+        return low, cursor if end is None else min(cursor, end)
+    return max(low, f"{cursor}\x01"), end
+
+
+def check_listed(kind: str, room: str | None) -> None:
+    """Raise ValueError for a listing over all rooms that no index is kept for."""
+    if room is None and kind != OVERALL:
+        raise ValueError(f"items of kind {kind} are listed for one room at a time")
+
+
 def name_position(room: RoomRecord) -> str:
     """Return the cursor of a room in a listing by name: its id breaks ties, and holds no slash."""
     return f"{room.name_key}/{room.id}"
+
+
+def item_position(item: ItemRecord) -> str:
+    """Return the cursor of an item in a listing by key."""
+    return item.key
 
 
 def parse_name_position(cursor: str) -> tuple[str, str]:

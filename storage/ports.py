@@ -12,10 +12,13 @@ from typing import Protocol
 
 from storage.records import (
     Append,
+    DropItem,
     Entry,
+    ItemRecord,
     MemberRecord,
     MessageRecord,
     Page,
+    PutItem,
     RoomRecord,
     RoomSnapshot,
     Sent,
@@ -41,7 +44,10 @@ class Journal(Protocol):
         ...
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Row, members and head of one room, consistent with each other; None where no such room was ever created."""
+        """All that a room needs to wake up, consistent with each other; None where no such room was ever created.
+
+        Members are in the order of their ids, items in that of kind and key.
+        """
         ...
 
     async def project(self, append: Append, *, repair: bool = False) -> None:
@@ -88,6 +94,14 @@ class Journal(Protocol):
         """
         ...
 
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """The items of a room with these (kind, key), as of its last append, in no promised order."""
+        ...
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """The first `limit` timers with `due_at <= before`, the earliest first: of one room, or of all."""
+        ...
+
 
 class Directory(Protocol):
     """Accounts, and what may be asked about rooms without waking them."""
@@ -132,12 +146,40 @@ class Directory(Protocol):
         """One room's row, tombstones included."""
         ...
 
+    async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
+        """The first `limit` rooms' rows by id, above `after`, tombstones included."""
+        ...
+
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """One membership."""
         ...
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
         """Members of a room by user id (that is, by age of the account)."""
+        ...
+
+    async def items(
+        self,
+        kind: str,
+        *,
+        room: str | None = None,
+        prefix: str = "",
+        cursor: str | None,
+        limit: int,
+        newest: bool = False,
+    ) -> Page[ItemRecord]:
+        """Items of a kind, of one room or of all, by key: those whose keys begin with `prefix`.
+
+        `newest` turns the order round. Over all rooms only items of the kind `OVERALL` are listed, whose keys have to
+        be unique over all rooms; ValueError for others.
+        """
+        ...
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Write items durably that follow from no entry: what concerns a room and is for some eyes only.
+
+        Raises StorageUnavailable, or OutcomeUnknown; either may be tried again.
+        """
         ...
 
     async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:

@@ -75,6 +75,23 @@ class MessageRecord(Struct, frozen=True):
     applied_seq: int
 
 
+class ItemRecord(Struct, frozen=True):
+    """Something small that belongs to a room: a ban, an invite, a reaction, an earlier revision, a timer.
+
+    `kind` and `key` name it within its room, `doc` is JSON whose form depends on the kind. A `held` item is part of the
+    room's state and loaded with it. `due_at` makes it a timer. `seq` is that of the message that it hangs on, without
+    which it means nothing; 0 for what hangs on the room itself.
+    """
+
+    room: str
+    kind: str
+    key: str
+    doc: bytes
+    held: bool = False
+    due_at: int | None = None
+    seq: int = 0
+
+
 class Entry(Struct, frozen=True):
     """One durable change of one room: the unit of the journal.
 
@@ -129,7 +146,46 @@ class DropMessage(Struct, frozen=True, tag="drop_message"):
     message: str
 
 
-Change = PutRoom | PutMember | DropMember | PutMessage | DropMessage
+class PutItem(Struct, frozen=True, tag="item"):
+    """Insert or replace one item."""
+
+    item: ItemRecord
+
+
+class DropItem(Struct, frozen=True, tag="drop_item"):
+    """Delete one item if it is there."""
+
+    room: str
+    kind: str
+    key: str
+
+
+class DropItems(Struct, frozen=True, tag="drop_items"):
+    """Delete the items of a kind whose keys begin with `prefix`."""
+
+    room: str
+    kind: str
+    prefix: str
+
+
+class Trim(Struct, frozen=True, tag="trim"):
+    """Forget what was said at or below `upto`: messages, the items that hang on them, and their text in the journal.
+
+    The entries stay, so that the order has no gap and a repeated post is still known; `body` of those whose types are
+    in `TRIMMED` is empty from then on.
+    """
+
+    room: str
+    upto: int
+
+
+TRIMMED = ("message.created", "message.updated")
+"""Types of entries that hold the text of messages. No such entry is made with an empty body."""
+
+OVERALL = "audit"
+"""The kind of items that is listed over all rooms."""
+
+Change = PutRoom | PutMember | DropMember | PutMessage | DropMessage | PutItem | DropItem | DropItems | Trim
 
 
 class Append(Struct, frozen=True):
@@ -155,7 +211,7 @@ class Sent(Struct, frozen=True):
 
 
 class RoomSnapshot(Struct, frozen=True):
-    """What an activating room loads: its row, all memberships and the journal's true head (read in one transaction).
+    """What an activating room loads: row, memberships, held items and the journal's true head, read as of one moment.
 
     In a store whose journal is a database of its own, a process may have ended after a commit and before its
     projections: `head_seq` is then above `room.applied_seq`, and `room` is None if there has never been a projection.
@@ -164,6 +220,7 @@ class RoomSnapshot(Struct, frozen=True):
     room: RoomRecord | None
     members: tuple[MemberRecord, ...]
     head_seq: int
+    items: tuple[ItemRecord, ...] = ()
 
 
 class Page(Struct, Generic[T], frozen=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from storage.errors import Unstorable
-from storage.records import Append, DropMember, DropMessage, PutMember, PutMessage, PutRoom
+from storage.records import Append, Change, DropItem, DropItems, PutItem, PutMember, PutMessage, PutRoom
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
@@ -17,16 +19,28 @@ def check_append(append: Append) -> None:
         check(entry)
         if entry.room != append.room:
             raise Unstorable(f"an entry of {entry.room} in an append of {append.room}")
-    for change in append.changes:
+    check_changes(append.changes)
+
+
+def check_changes(changes: Iterable[Change]) -> None:
+    """Raise Unstorable if some database would refuse these values."""
+    for change in changes:
         match change:
             case PutRoom(room=room):
                 check(room)
             case PutMember(member=member):
                 check(member)
-            case DropMember() | DropMessage():
-                check(change)
             case PutMessage(message=message):
                 check(message)
+            case PutItem(item=item):
+                check(item)
+            case _:
+                check(change)
+
+
+def check_items(changes: Iterable[Change]) -> None:
+    """Raise Unstorable as `check_changes`, for items alone: listings rely on keys without a NUL."""
+    check_changes(change for change in changes if isinstance(change, PutItem | DropItem | DropItems))
 
 
 def check(record: Struct) -> None:

@@ -9,10 +9,10 @@ from itertools import islice
 import trio
 
 from storage.errors import Conflict
-from storage.listing import name_position, page_of, parse_name_position
+from storage.listing import check_listed, item_position, name_position, page_of, parse_name_position
 from storage.memory.store import MemoryStore
-from storage.records import MemberRecord, Page, RoomRecord, UserRecord
-from storage.storable import check, check_text
+from storage.records import DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
+from storage.storable import check, check_changes, check_text
 
 
 class MemoryDirectory:
@@ -93,6 +93,12 @@ class MemoryDirectory:
         await trio.lowlevel.checkpoint()
         return self._store.rooms.get(room)
 
+    async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
+        """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
+        await trio.lowlevel.checkpoint()
+        found = sorted(room for room in self._store.rooms if room > after)[: max(limit, 0)]
+        return [self._store.rooms[room] for room in found]
+
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """Return one membership."""
         await trio.lowlevel.checkpoint()
@@ -123,6 +129,32 @@ class MemoryDirectory:
             key=_place,
         )
         return page_of(found[: max(limit, 0) + 1], limit, name_position)
+
+    async def items(
+        self,
+        kind: str,
+        *,
+        room: str | None = None,
+        prefix: str = "",
+        cursor: str | None,
+        limit: int,
+        newest: bool = False,
+    ) -> Page[ItemRecord]:
+        """Return items of a kind, of one room or of all, by key."""
+        check_listed(kind, room)
+        await trio.lowlevel.checkpoint()
+        rooms = self._store.items.values() if room is None else [self._store.items.get(room, {})]
+        of_kind = [item for items in rooms for item in items.values() if item.kind == kind]
+        found = sorted((item for item in of_kind if item.key.startswith(prefix)), key=item_position, reverse=newest)
+        if cursor is not None:
+            found = [item for item in found if (item.key < cursor if newest else item.key > cursor)]
+        return page_of(found[: max(limit, 0) + 1], limit, item_position)
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Write items that follow from no entry."""
+        await trio.lowlevel.checkpoint()
+        check_changes(changes)
+        self._store.project(changes)
 
     def _users_from(self, prefix: str) -> Iterator[UserRecord]:
         names = self._store.name_keys

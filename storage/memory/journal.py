@@ -9,7 +9,7 @@ import trio
 
 from storage.conflicts import find_conflict
 from storage.memory.store import MemoryStore
-from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 from storage.storable import MAX_INT, check_append
 
 
@@ -34,14 +34,16 @@ class MemoryJournal:
             self._store.apply(append)
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Return row, members and head of one room; None where no such room was ever created."""
+        """Return row, members, held items and head of one room; None where no such room was ever created."""
         await trio.lowlevel.checkpoint()
         row = self._store.rooms.get(room)
         if row is None and not self._store.head(room):
             return None
         members = self._store.members.get(room, {})
         in_order = tuple(members[user] for user in sorted(members))
-        return RoomSnapshot(room=row, members=in_order, head_seq=self._store.head(room))
+        items = self._store.items.get(room, {})
+        held = tuple(items[name] for name in sorted(items) if items[name].held)
+        return RoomSnapshot(room=row, members=in_order, head_seq=self._store.head(room), items=held)
 
     async def project(self, append: Append, *, repair: bool = False) -> None:
         """Write the projections of entries that are committed already: always current here, unless `repair` says no."""
@@ -111,6 +113,20 @@ class MemoryJournal:
         else:
             start = max(0, end - max(limit, 0))
         return [self._store.messages[message] for _, message in order[start:end]]
+
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """Return the items of a room with these (kind, key)."""
+        await trio.lowlevel.checkpoint()
+        items = self._store.items.get(room, {})
+        return [items[name] for name in dict.fromkeys(keys) if name in items]
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """Return the first `limit` timers with `due_at <= before`, of one room or of all."""
+        await trio.lowlevel.checkpoint()
+        rooms = self._store.items.values() if room is None else [self._store.items.get(room, {})]
+        timers = [(item.due_at, item) for items in rooms for item in items.values() if item.due_at is not None]
+        found = sorted((due_at, item.room, item.kind, item.key) for due_at, item in timers if due_at <= before)
+        return [self._store.items[room][kind, key] for _, room, kind, key in found[: max(limit, 0)]]
 
     def _is_sent(self, room: str, sender: str, client_msg_id: str) -> bool:
         return (room, sender, client_msg_id) in self._store.sent

@@ -7,20 +7,28 @@ strictest database, so that a test in RAM finds what would fail in production.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
 
 from storage.records import (
+    TRIMMED,
     Append,
     Change,
+    DropItem,
+    DropItems,
     DropMember,
     DropMessage,
     Entry,
+    ItemRecord,
     MemberRecord,
     MessageRecord,
+    PutItem,
     PutMember,
     PutMessage,
     PutRoom,
     RoomRecord,
+    Trim,
     UserRecord,
 )
 
@@ -31,6 +39,7 @@ class MemoryStore:
     __slots__ = (
         "entries",
         "facts",
+        "items",
         "members",
         "message_order",
         "messages",
@@ -56,6 +65,7 @@ class MemoryStore:
         self.sent: dict[tuple[str, str, str], Entry] = {}  # (room, sender, client_msg_id) -> entry
         self.messages: dict[str, MessageRecord] = {}
         self.message_order: dict[str, list[tuple[int, str]]] = {}  # room -> sorted (seq, message)
+        self.items: dict[str, dict[tuple[str, str], ItemRecord]] = {}  # room -> (kind, key) -> item
 
     def head(self, room: str) -> int:
         """Return the seq of the room's last entry, 0 if it has none."""
@@ -96,6 +106,14 @@ class MemoryStore:
                 self._put_message(message)
             case DropMessage(message=message_id):
                 self._drop_message(message_id)
+            case PutItem(item=item):
+                self.items.setdefault(item.room, {})[item.kind, item.key] = item
+            case DropItem(room=room_id, kind=kind, key=key):
+                self.items.get(room_id, {}).pop((kind, key), None)
+            case DropItems(room=room_id, kind=kind, prefix=prefix):
+                self._drop_items(room_id, lambda item: item.kind == kind and item.key.startswith(prefix))
+            case Trim(room=room_id, upto=upto):
+                self._trim(room_id, upto)
 
     def _put_message(self, message: MessageRecord) -> None:
         self._drop_message(message.id)
@@ -106,3 +124,17 @@ class MemoryStore:
         old = self.messages.pop(message, None)
         if old is not None:
             self.message_order[old.room].remove((old.seq, old.id))
+
+    def _drop_items(self, room: str, is_dropped: Callable[[ItemRecord], bool]) -> None:
+        items = self.items.get(room, {})
+        for name in [name for name, item in items.items() if is_dropped(item)]:
+            del items[name]
+
+    def _trim(self, room: str, upto: int) -> None:
+        for _, message in [place for place in self.message_order.get(room, []) if place[0] <= upto]:
+            self._drop_message(message)
+        self._drop_items(room, lambda item: 0 < item.seq <= upto)
+        entries = self.entries.get(room, [])
+        for place, entry in enumerate(entries[: max(upto, 0)]):
+            if entry.type in TRIMMED:
+                entries[place] = replace(entry, body=b"")

@@ -11,6 +11,7 @@ from storage.mongo.client import MongoDatabase, MongoStatistics, open_mongo
 from storage.mongo.entries import Entries
 from storage.mongo.messages import Messages
 from storage.mongo.settings import MongoSettings, mongo_settings
+from storage.mongo.trims import Trims
 
 __all__ = [
     "Entries",
@@ -18,6 +19,7 @@ __all__ = [
     "MongoDatabase",
     "MongoSettings",
     "MongoStatistics",
+    "Trims",
     "mongo_settings",
     "open_mongo",
     "prepare",

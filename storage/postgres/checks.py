@@ -43,7 +43,7 @@ WHERE to_regclass(name) IS NOT NULL AND NOT (
 )
 """
 
-TABLES = ("entries", "facts", "journal_mark", "members", "messages", "rooms", "users")
+TABLES = ("entries", "facts", "items", "journal_mark", "members", "messages", "rooms", "users")
 
 
 class ServerFacts(Struct, frozen=True):

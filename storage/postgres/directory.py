@@ -9,14 +9,38 @@ import asyncpg
 from msgspec.structs import astuple
 
 from storage.errors import Conflict
-from storage.listing import name_position, page_of, parse_name_position, prefix_end
+from storage.listing import (
+    check_listed,
+    item_position,
+    key_range,
+    name_position,
+    page_of,
+    parse_name_position,
+    prefix_end,
+)
+from storage.net_changes import NetChanges
 from storage.postgres import statements as sql
 from storage.postgres.connection import Connection, Row
 from storage.postgres.pool import PostgresPool
-from storage.postgres.rows import member_of, room_of, user_of
-from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+from storage.postgres.projections import apply
+from storage.postgres.rows import item_of, member_of, room_of, user_of
+from storage.records import Append, DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
 
 ROOM_FIELDS = len(RoomRecord.__struct_fields__)
+
+# By whether it is the newest first, and whether there is an end.
+ITEMS = {
+    (False, False): sql.ITEMS_FROM,
+    (False, True): sql.ITEMS_BETWEEN,
+    (True, False): sql.NEWEST_ITEMS_FROM,
+    (True, True): sql.NEWEST_ITEMS_BETWEEN,
+}
+OVERALL_ITEMS = {
+    (False, False): sql.OVERALL_ITEMS_FROM,
+    (False, True): sql.OVERALL_ITEMS_BETWEEN,
+    (True, False): sql.NEWEST_OVERALL_ITEMS_FROM,
+    (True, True): sql.NEWEST_OVERALL_ITEMS_BETWEEN,
+}
 
 
 class PostgresDirectory:
@@ -94,6 +118,11 @@ class PostgresDirectory:
         rows = await self._pool.fetch(sql.ROOM, room)
         return room_of(rows[0]) if rows else None
 
+    async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
+        """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
+        rows = await self._pool.fetch(sql.ALL_ROOMS, after, max(limit, 0))
+        return [room_of(row) for row in rows]
+
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """Return one membership."""
         rows = await self._pool.fetch(sql.MEMBER, room, user)
@@ -103,6 +132,32 @@ class PostgresDirectory:
         """Return members of a room by user id."""
         rows = await self._pool.fetch(sql.MEMBERS_AFTER, room, cursor or "", max(limit, 0) + 1)
         return page_of([member_of(row) for row in rows], limit, lambda member: member.user)
+
+    async def items(
+        self,
+        kind: str,
+        *,
+        room: str | None = None,
+        prefix: str = "",
+        cursor: str | None,
+        limit: int,
+        newest: bool = False,
+    ) -> Page[ItemRecord]:
+        """Return items of a kind, of one room or of all, by key."""
+        check_listed(kind, room)
+        start, end = key_range(prefix, cursor, newest=newest)
+        form = (newest, end is not None)
+        bounds = (start, max(limit, 0) + 1) if end is None else (start, max(limit, 0) + 1, end)
+        if room is None:
+            rows = await self._pool.fetch(OVERALL_ITEMS[form], *bounds)
+        else:
+            rows = await self._pool.fetch(ITEMS[form], room, kind, *bounds)
+        return page_of([item_of(row) for row in rows], limit, item_position)
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Write items durably that follow from no entry."""
+        net = NetChanges([Append("", (), tuple(changes))])
+        await self._pool.write(lambda connection: apply(connection, net))
 
     async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
         """Return living rooms that the user is a member of, newest room first."""

@@ -15,8 +15,8 @@ from storage.postgres import statements as sql
 from storage.postgres.connection import Connection
 from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import apply, apply_guarded, no_fault
-from storage.postgres.rows import columns_of, entry_of, message_of, sent_of, snapshot_of
-from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.postgres.rows import columns_of, entry_of, item_of, message_of, sent_of, snapshot_of
+from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 
 MAX_SEQ = 2**63 - 1
 
@@ -54,7 +54,7 @@ class PostgresJournal:
         self._fault("after_commit")
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Return row, members and head of one room, read in one statement.
+        """Return row, members, held items and head of one room, read in one statement.
 
         An append that was cancelled or ran into its deadline may still be under way; it is waited for.
         """
@@ -129,6 +129,21 @@ class PostgresJournal:
             top = min(top, max(before, 1) - 1)
         rows = await self._pool.fetch(sql.MESSAGES_UPTO, room, top, max(limit, 0))
         return [message_of(row) for row in reversed(rows)]
+
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """Return the items of a room with these (kind, key), after an append still under way."""
+        await self._pool.settle()
+        asked = list(dict.fromkeys(keys))
+        rows = await self._pool.fetch(sql.ITEMS_BY_KEY, room, [kind for kind, _ in asked], [key for _, key in asked])
+        return [item_of(row) for row in rows]
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """Return the first `limit` timers with `due_at <= before`, of one room or of all."""
+        if room is None:
+            rows = await self._pool.fetch(sql.DUE, before, max(limit, 0))
+        else:
+            rows = await self._pool.fetch(sql.DUE_OF_ROOM, before, max(limit, 0), room)
+        return [item_of(row) for row in rows]
 
 
 def _in_order(appends: Sequence[Append]) -> list[Entry]:

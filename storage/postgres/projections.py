@@ -1,4 +1,4 @@
-"""Writes projections: the rows of rooms, members and messages that entries amount to.
+"""Writes projections: the rows of rooms, members, messages and items that entries amount to.
 
 `apply` writes them whatever is there. `apply_guarded` is for a store whose journal is another database, where writing
 them may be late, repeated or tried by two at once: it writes where they are due and nowhere else. Both run inside the
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
+from storage.listing import prefix_end
 from storage.net_changes import NetChanges
 from storage.postgres import statements as sql
 from storage.postgres.connection import Connection
 from storage.postgres.rows import columns_of
-from storage.records import Append, MemberRecord, MessageRecord, RoomRecord
+from storage.records import TRIMMED, Append, ItemRecord, MemberRecord, MessageRecord, RoomRecord
 
 LOCK_ROUNDS = 3
 
@@ -26,8 +27,16 @@ def no_fault(_: str) -> None:
 async def apply(connection: Connection, net: NetChanges) -> None:
     """Write all of it, in one round trip unless something is dropped."""
     await _drop(connection, net)
-    members, messages, rooms = _members(net), _messages(net), _rooms(net)
-    if members or messages:
+    members, messages, items, rooms = _members(net), _messages(net), _items(net), _rooms(net)
+    if items:
+        await connection.execute(
+            sql.PUT_ALL_WITH_ITEMS,
+            *columns_of(MemberRecord, members),
+            *columns_of(MessageRecord, messages),
+            *columns_of(ItemRecord, items),
+            *columns_of(RoomRecord, rooms),
+        )
+    elif members or messages:
         await connection.execute(
             sql.PUT_ALL,
             *columns_of(MemberRecord, members),
@@ -66,6 +75,8 @@ async def apply_guarded(
         await connection.execute(sql.PUT_MEMBERS, *columns_of(MemberRecord, members))
     if messages := _messages(net):
         await connection.execute(sql.PUT_MESSAGES, *columns_of(MessageRecord, messages))
+    if items := _items(net):
+        await connection.execute(sql.PUT_ITEMS, *columns_of(ItemRecord, items))
     fault("before_rooms")
     if rooms := _rooms(net):
         await connection.execute(sql.PUT_ROOMS, *columns_of(RoomRecord, rooms))
@@ -105,12 +116,27 @@ async def _lock(connection: Connection, appends: Iterable[Append]) -> dict[str, 
 
 
 async def _drop(connection: Connection, net: NetChanges) -> None:
+    if net.swept or net.trimmed:
+        await _sweep_and_trim(connection, net)
     members = sorted(key for key, member in net.members.items() if member is None)
     messages = sorted((key,) for key, message in net.messages.items() if message is None)
     if members:
         await connection.executemany(sql.DELETE_MEMBER, members)
     if messages:
         await connection.executemany(sql.DELETE_MESSAGE, messages)
+    if items := sorted(key for key, item in net.items.items() if item is None):
+        await connection.executemany(sql.DELETE_ITEM, items)
+
+
+async def _sweep_and_trim(connection: Connection, net: NetChanges) -> None:
+    swept = sorted((sweep.room, sweep.kind, sweep.prefix) for sweep in net.swept)
+    bounded = [(*sweep, end) for sweep in swept if (end := prefix_end(sweep[2])) is not None]
+    if bounded:
+        await connection.executemany(sql.SWEEP_BETWEEN, bounded)
+    if unbounded := [sweep for sweep in swept if prefix_end(sweep[2]) is None]:
+        await connection.executemany(sql.SWEEP_FROM, unbounded)
+    if net.trimmed:
+        await connection.executemany(sql.TRIM, [(*trim, TRIMMED) for trim in sorted(net.trimmed.items())])
 
 
 def _members(net: NetChanges) -> list[MemberRecord]:
@@ -119,6 +145,10 @@ def _members(net: NetChanges) -> list[MemberRecord]:
 
 def _messages(net: NetChanges) -> list[MessageRecord]:
     return [message for _, message in sorted(net.messages.items()) if message is not None]
+
+
+def _items(net: NetChanges) -> list[ItemRecord]:
+    return [item for _, item in sorted(net.items.items()) if item is not None]
 
 
 def _rooms(net: NetChanges) -> list[RoomRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import TypeVar
 
@@ -10,9 +10,12 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from storage.postgres.connection import Row
-from storage.records import Entry, MemberRecord, MessageRecord, RoomRecord, RoomSnapshot, Sent, UserRecord
+from storage.records import Entry, ItemRecord, MemberRecord, MessageRecord, RoomRecord, RoomSnapshot, Sent, UserRecord
 
 R = TypeVar("R", bound=Struct)
+
+# What LOAD_ROOM gives as arrays: each column but the room.
+MEMBER_ARRAYS, ITEM_ARRAYS = len(MemberRecord.__struct_fields__) - 1, len(ItemRecord.__struct_fields__) - 1
 
 
 def columns_of(kind: type[Struct], records: Iterable[Struct]) -> list[list[object]]:
@@ -51,6 +54,11 @@ def message_of(row: Row) -> MessageRecord:
     return record_of(MessageRecord, row)
 
 
+def item_of(row: Row) -> ItemRecord:
+    """Make an item of a row of `items`."""
+    return record_of(ItemRecord, row)
+
+
 def sent_of(row: Row) -> Sent:
     """Make what is remembered of a post of some columns of `entries`; those of a post are never NULL."""
     sender, client_msg_id, seq, msg_no, message_id, digest = row
@@ -59,12 +67,19 @@ def sent_of(row: Row) -> Sent:
 
 def snapshot_of(room: str, row: Row) -> RoomSnapshot | None:
     """Make a snapshot of the one row of `LOAD_ROOM`; None of a room that never was."""
-    head, users, roles, seqs, times, *rest = row
-    if head is None and rest[0] is None:
+    head, record = row[0], row[1 + MEMBER_ARRAYS + ITEM_ARRAYS :]
+    if head is None and record[0] is None:
         return None
-    members = sorted(zip(repeat(room), users or (), roles or (), seqs or (), times or ()))  # type: ignore[call-overload]
+    members = _rows_of(room, row[1 : 1 + MEMBER_ARRAYS])
+    items = _rows_of(room, row[1 + MEMBER_ARRAYS : 1 + MEMBER_ARRAYS + ITEM_ARRAYS])
     return RoomSnapshot(
-        room=None if rest[0] is None else room_of(rest),
+        room=None if record[0] is None else room_of(record),
         members=tuple(map(member_of, members)),
         head_seq=head or 0,  # type: ignore[arg-type]
+        items=tuple(map(item_of, items)),
     )
+
+
+def _rows_of(room: str, columns: Row) -> Sequence[Row]:
+    """Make rows of the columns after the room, in the order of their keys; a column of no rows is None."""
+    return sorted(zip(repeat(room), *(column or () for column in columns)))

@@ -9,6 +9,8 @@ instead. A listing with and without an end is two statements: an end that may be
 
 from __future__ import annotations
 
+from storage.records import OVERALL
+
 # The journal.
 
 ENTRY_COLUMNS = "room, seq, ts, type, actor, body, sender, client_msg_id, digest, message_id, msg_no"
@@ -83,14 +85,34 @@ ROOM_COLUMNS = (
 
 MEMBER_COLUMNS = "room, user_id, role, joined_seq, joined_at"
 
-# One statement sees one state of the database: the head, the members as one array for each column, and the row.
+# One statement sees one state of the database: the head, members and items as one array for each column, and the row.
 LOAD_ROOM = f"""
-SELECT (SELECT max(seq) FROM entries WHERE room = $1), m.*, r.*
+SELECT (SELECT max(seq) FROM entries WHERE room = $1), m.*, i.*, r.*
 FROM (
     SELECT array_agg(user_id), array_agg(role), array_agg(joined_seq), array_agg(joined_at)
     FROM members WHERE room = $1
 ) AS m
+CROSS JOIN (
+    SELECT array_agg(kind), array_agg(key), array_agg(doc), array_agg(held), array_agg(due_at), array_agg(seq)
+    FROM items WHERE room = $1 AND held
+) AS i
 LEFT JOIN (SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1) AS r ON true
+"""
+
+ITEM_COLUMNS = "room, kind, key, doc, held, due_at, seq"
+
+ITEMS_BY_KEY = f"""
+SELECT i.*
+FROM unnest($2::text[], $3::text[]) AS asked (kind, key)
+CROSS JOIN LATERAL (
+    SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND kind = asked.kind AND key = asked.key LIMIT 1
+) AS i
+"""
+
+DUE = f"SELECT {ITEM_COLUMNS} FROM items WHERE due_at <= $1 ORDER BY due_at, room, kind, key LIMIT $2"
+
+DUE_OF_ROOM = f"""
+SELECT {ITEM_COLUMNS} FROM items WHERE due_at <= $1 AND room = $3 ORDER BY due_at, kind, key LIMIT $2
 """
 
 # Projections.
@@ -110,6 +132,13 @@ SELECT * FROM unnest(
 ON CONFLICT (id) DO UPDATE SET
     room = excluded.room, seq = excluded.seq, msg_no = excluded.msg_no, author = excluded.author,
     deleted = excluded.deleted, doc = excluded.doc, applied_seq = excluded.applied_seq
+"""
+
+_PUT_ITEMS = f"""
+INSERT INTO items ({ITEM_COLUMNS})
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::boolean[], %s::bigint[], %s::bigint[])
+ON CONFLICT (room, kind, key) DO UPDATE SET
+    doc = excluded.doc, held = excluded.held, due_at = excluded.due_at, seq = excluded.seq
 """
 
 _INSERT_ROOMS = f"""
@@ -138,13 +167,37 @@ PUT_MEMBERS = _numbered(_PUT_MEMBERS)
 
 PUT_MESSAGES = _numbered(_PUT_MESSAGES)
 
+PUT_ITEMS = _numbered(_PUT_ITEMS)
+
 PUT_ROOMS = _numbered(_PUT_ROOMS)
 
 PUT_ALL = _numbered(f"WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}) {_PUT_ROOMS}")
 
+PUT_ALL_WITH_ITEMS = _numbered(
+    f"WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}), put_items AS ({_PUT_ITEMS}) {_PUT_ROOMS}"
+)
+
 DELETE_MEMBER = "DELETE FROM members WHERE room = $1 AND user_id = $2"
 
 DELETE_MESSAGE = "DELETE FROM messages WHERE id = $1"
+
+DELETE_ITEM = "DELETE FROM items WHERE room = $1 AND kind = $2 AND key = $3"
+
+SWEEP_FROM = "DELETE FROM items WHERE room = $1 AND kind = $2 AND key >= $3"
+
+SWEEP_BETWEEN = f"{SWEEP_FROM} AND key < $4"
+
+# Below an entry whose text is gone none has any, so that this reads no further down than to where the last one ended.
+TRIM = """
+WITH no_messages AS (DELETE FROM messages WHERE room = $1 AND seq <= $2),
+     no_items AS (DELETE FROM items WHERE room = $1 AND seq > 0 AND seq <= $2)
+UPDATE entries SET body = ''
+WHERE room = $1 AND seq <= $2 AND type = ANY ($3::text[]) AND seq > coalesce((
+    SELECT e.seq FROM entries AS e
+    WHERE e.room = $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND octet_length(e.body) = 0
+    ORDER BY e.seq DESC LIMIT 1
+), 0)
+"""
 
 # Sorted, so that two who want the same rooms wait for each other and never in a circle.
 LOCK_ROOMS = "SELECT id, applied_seq FROM rooms WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE"
@@ -194,9 +247,31 @@ ALL_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $
 
 ROOM = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1"
 
+ALL_ROOMS = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id > $1 ORDER BY id LIMIT $2"
+
 MEMBER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id = $2"
 
 MEMBERS_AFTER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id > $2 ORDER BY user_id LIMIT $3"
+
+_ITEMS = f"SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND kind = $2 AND key >= $3 %s LIMIT $4"
+
+ITEMS_FROM = _ITEMS % "ORDER BY key"
+
+ITEMS_BETWEEN = _ITEMS % "AND key < $5 ORDER BY key"
+
+NEWEST_ITEMS_FROM = _ITEMS % "ORDER BY key DESC"
+
+NEWEST_ITEMS_BETWEEN = _ITEMS % "AND key < $5 ORDER BY key DESC"
+
+_OVERALL = f"SELECT {ITEM_COLUMNS} FROM items WHERE kind = '{OVERALL}' AND key >= $1 %s LIMIT $2"
+
+OVERALL_ITEMS_FROM = _OVERALL % "ORDER BY key"
+
+OVERALL_ITEMS_BETWEEN = _OVERALL % "AND key < $3 ORDER BY key"
+
+NEWEST_OVERALL_ITEMS_FROM = _OVERALL % "ORDER BY key DESC"
+
+NEWEST_OVERALL_ITEMS_BETWEEN = _OVERALL % "AND key < $3 ORDER BY key DESC"
 
 # Memberships first, newest room first; the room of each is looked up one by one, until there are enough.
 _ROOMS_OF = f"""

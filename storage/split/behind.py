@@ -1,12 +1,31 @@
-"""What is committed and could not be projected yet, by room, each row as the latest entry leaves it. Pure."""
+"""What is committed and could not be projected yet, by room, each row as the latest entry leaves it. Pure.
+
+The rows of a room stand in the order in which they were changed last, so that what is deleted by the many comes where
+it belongs: behind what it deletes, of which nothing waits any more, and before what was put after it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from storage.records import Append, Change, DropMember, DropMessage, Entry, PutMember, PutMessage, PutRoom
+from storage.records import (
+    Append,
+    Change,
+    DropItem,
+    DropItems,
+    DropMember,
+    DropMessage,
+    Entry,
+    PutItem,
+    PutMember,
+    PutMessage,
+    PutRoom,
+    Trim,
+)
+
+Row = tuple[str, ...]
 
 
 class _Backlog:
@@ -19,7 +38,7 @@ class _Backlog:
         self.last = self.first
         self.commit = commit
         self.since = since
-        self.rows: dict[tuple[str, ...], Change] = {}
+        self.rows: dict[Row, Change] = {}
 
     def add(self, append: Append) -> None:
         """Put an append behind what is there; one that is there already changes nothing."""
@@ -27,7 +46,35 @@ class _Backlog:
             return
         self.last = _bare(append.entries[-1])
         for change in append.changes:
-            self.rows[_row(change)] = change
+            self._add(change)
+
+    def _add(self, change: Change) -> None:
+        row = _row(change)
+        match change:
+            case DropItems():
+                self._sweep(change)
+            case Trim(upto=upto):
+                self._trim(upto)
+                former = self.rows.get(row)
+                if isinstance(former, Trim) and former.upto >= upto:
+                    return
+        self.rows.pop(row, None)
+        self.rows[row] = change
+
+    def _sweep(self, swept: DropItems) -> None:
+        """Forget the items that go."""
+        for row in [row for row in self.rows if row[:3] == ("item", swept.room, swept.kind)]:
+            if row[3].startswith(swept.prefix):
+                del self.rows[row]
+
+    def _trim(self, upto: int) -> None:
+        """Leave of messages and items that go only that they go: where they are stored they may have another seq."""
+        for row, change in self.rows.items():
+            match change:
+                case PutMessage(message=message) if message.seq <= upto:
+                    self.rows[row] = DropMessage(message.room, message.id)
+                case PutItem(item=item) if 0 < item.seq <= upto:
+                    self.rows[row] = DropItem(item.room, item.kind, item.key)
 
     def append(self, room: str) -> Append:
         """Return all of it as one append; of its entries only the first and the last, without their bodies."""
@@ -92,6 +139,16 @@ class Behind:
                 count += len(backlog.rows)
         return taken
 
+    def messages(self, ids: Sequence[str]) -> list[PutMessage | DropMessage]:
+        """Return what waits to be done to these messages."""
+        waiting = (backlog.rows.get(("message", name)) for backlog in self._rooms.values() for name in ids)
+        return [change for change in waiting if isinstance(change, PutMessage | DropMessage)]
+
+    def floors(self) -> dict[str, int]:
+        """Return the rooms that wait to be trimmed, and up to where."""
+        waiting = ((room, backlog.rows.get(("trim", room))) for room, backlog in self._rooms.items())
+        return {room: change.upto for room, change in waiting if isinstance(change, Trim)}
+
     def done(self, append: Append) -> None:
         """Note that what was taken of a room is written; what has come behind it since then stays."""
         backlog = self._rooms.get(append.room)
@@ -111,7 +168,7 @@ def _bare(entry: Entry) -> Entry:
     return replace(entry, body=b"")
 
 
-def _row(change: Change) -> tuple[str, ...]:
+def _row(change: Change) -> Row:
     match change:
         case PutRoom(room=room):
             return "room", room.id
@@ -123,3 +180,11 @@ def _row(change: Change) -> tuple[str, ...]:
             return "message", message.id
         case DropMessage(message=message_id):
             return "message", message_id
+        case PutItem(item=item):
+            return "item", item.room, item.kind, item.key
+        case DropItem(room=room_id, kind=kind, key=key):
+            return "item", room_id, kind, key
+        case DropItems(room=room_id, kind=kind, prefix=prefix):
+            return "swept", room_id, kind, prefix
+        case Trim(room=room_id):
+            return "trim", room_id

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import trio
+from msgspec.structs import replace
 
 from storage.errors import Conflict, OutcomeUnknown, StorageError, StorageUnavailable
 from storage.mongo.documents import check_size
 from storage.mongo.entries import Entries
 from storage.mongo.messages import Messages
-from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.records import Append, DropMessage, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 from storage.split.commits import Commits
 from storage.split.limits import SplitLimits, SplitStatistics
 from storage.split.projections import Projections
@@ -73,7 +74,7 @@ class SplitJournal:
         await self._turns.run({append.room for append in appends}, partial(self._commit, appends))
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Return row, members and head of one room, after what is under way and what is behind has been written.
+        """Return row, members, held items and head of one room, after what is under way and behind has been written.
 
         Raises StorageUnavailable where the latter is not possible.
         """
@@ -81,14 +82,14 @@ class SplitJournal:
         for _ in range(LOAD_ROUNDS):
             await self._turns.quiet(room)
             await self._projector.flush([room])
-            row, members = await self._projections.load(room)
-            applied = 0 if row is None else row.applied_seq
+            found = await self._projections.load(room)
+            applied = 0 if found.room is None else found.room.applied_seq
             # A row that has caught up with what was ahead of it is of one moment; later appends are not part of that.
             head = applied if 0 < ahead <= applied else await self._entries.head(room, above=applied)
             if head <= applied:
                 self._commits.release(room)
             if head <= applied or applied == seen:
-                return None if row is None and not head else RoomSnapshot(room=row, members=members, head_seq=head)
+                return None if found.room is None and not head else replace(found, head_seq=head)
             ahead, seen = head, applied  # it may have been inserted just now: the next round waits for its projections
         raise StorageUnavailable(f"{room} is being written to all the time")
 
@@ -133,12 +134,20 @@ class SplitJournal:
 
     async def message(self, message: str) -> MessageRecord | None:
         """Return one message by id, tombstones included."""
-        found = await self._messages.by_id([message])
+        found = await self.messages_by_id([message])
         return found[0] if found else None
 
     async def messages_by_id(self, ids: Sequence[str]) -> list[MessageRecord]:
-        """Return the messages with these ids; unknown ids are left out."""
-        return await self._messages.by_id(ids)
+        """Return the messages with these ids, as of their rooms' last appends; unknown ids are left out."""
+        # Before the read: what is written in the meantime is found by it.
+        waiting, floors = self._projector.messages(ids), self._projector.floors()
+        found = {message.id: message for message in await self._messages.by_id(ids)}
+        for change in waiting:
+            if isinstance(change, DropMessage):
+                found.pop(change.message, None)
+            elif (there := found.get(change.message.id)) is None or there.applied_seq < change.message.applied_seq:
+                found[change.message.id] = change.message
+        return [message for message in found.values() if message.seq > floors.get(message.room, message.seq - 1)]
 
     async def messages(
         self, room: str, *, before: int | None = None, after: int | None = None, upto: int | None = None, limit: int
@@ -147,6 +156,17 @@ class SplitJournal:
         if before is not None and after is not None:
             raise ValueError("give before or after, not both")
         return await self._messages.page(room, before=before, after=after, upto=upto, limit=limit)
+
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """Return the items of a room with these (kind, key), after what is behind has been written."""
+        await self._catch_up_with(room)
+        return await self._projections.items_by_key(room, keys)
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """Return the first `limit` timers with `due_at <= before`: of one room, or of all but what is still behind."""
+        if room is not None:
+            await self._catch_up_with(room)
+        return await self._projections.due(room=room, before=before, limit=limit)
 
     # Around the port.
 
@@ -183,6 +203,12 @@ class SplitJournal:
         if holes:
             written = sum(len(append.entries) for append in appends if append.room == holes[0])
             raise Conflict("seq", room=holes[0], written=written)
+
+    async def _catch_up_with(self, room: str) -> None:
+        """Have what was appended to the room written. Raises StorageUnavailable where that is not possible."""
+        await self._turns.settled(room)
+        if room in self._projector:
+            await self._projector.flush([room])
 
     async def _catch_up(self, append: Append, *, repair: bool) -> None:
         room, last = append.room, append.entries[-1].seq

@@ -7,6 +7,8 @@ from msgspec import Struct
 FAULT_POINTS = (
     "before_entries",
     "after_entries",
+    "after_texts",
+    "after_trim",
     "after_messages",
     "before_members",
     "before_rooms",

@@ -15,6 +15,7 @@ from storage.mongo.client import MongoDatabase, open_mongo
 from storage.mongo.entries import Entries
 from storage.mongo.messages import Messages
 from storage.mongo.settings import MongoSettings
+from storage.mongo.trims import Trims
 from storage.postgres.open import open_postgres
 from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import no_fault
@@ -84,7 +85,7 @@ async def open_split(
     """
     limits = limits or SplitLimits()
     messages = Messages(mongo)
-    projections = Projections(messages, pool, fault=fault)
+    projections = Projections(messages, Trims(mongo), pool, fault=fault)
     mark = await projections.mark()
     failure: Exception | None = None
     commits = Commits(now=now, mark=mark)

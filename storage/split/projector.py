@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import trio
 
 from storage.errors import StorageError, StorageUnavailable, Unstorable
-from storage.records import Append
+from storage.records import Append, DropMessage, PutMessage
 from storage.split.behind import Behind
 from storage.split.commits import Commits
 from storage.split.limits import SplitLimits, SplitStatistics
@@ -41,6 +41,14 @@ class Projector:
     def __contains__(self, room: str) -> bool:
         """Tell whether the room has something waiting."""
         return room in self._behind
+
+    def messages(self, ids: Sequence[str]) -> list[PutMessage | DropMessage]:
+        """Return what waits to be done to these messages."""
+        return self._behind.messages(ids)
+
+    def floors(self) -> dict[str, int]:
+        """Return the rooms that wait to be trimmed, and up to where."""
+        return self._behind.floors()
 
     def check_room(self) -> None:
         """Raise StorageUnavailable if too much waits already."""

@@ -8,13 +8,23 @@ from collections.abc import Sequence
 from msgspec.structs import astuple
 
 from storage.errors import Conflict
-from storage.listing import name_position, page_of, parse_name_position, prefix_end
-from storage.records import MemberRecord, Page, RoomRecord, UserRecord
+from storage.listing import (
+    check_listed,
+    item_position,
+    key_range,
+    name_position,
+    page_of,
+    parse_name_position,
+    prefix_end,
+)
+from storage.net_changes import NetChanges
+from storage.records import Append, DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
 from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
-from storage.sqlite.rows import Row, member_of, room_of, user_of
+from storage.sqlite.projections import apply
+from storage.sqlite.rows import Row, bound, item_of, member_of, room_of, user_of
+from storage.storable import check_changes
 
-ABOVE_ALL_TEXT = b""
 ROOM_COLUMNS = len(RoomRecord.__struct_fields__)
 
 
@@ -84,7 +94,7 @@ class SqliteDirectory:
 
     async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
         """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
-        rows = await self._fetch(sql.USERS_BY_PREFIX, (prefix, _end(prefix), max(limit, 0)))
+        rows = await self._fetch(sql.USERS_BY_PREFIX, (prefix, bound(prefix_end(prefix)), max(limit, 0)))
         return [user_of(row) for row in rows]
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
@@ -97,6 +107,11 @@ class SqliteDirectory:
         rows = await self._fetch(sql.ROOM, (room,))
         return room_of(rows[0]) if rows else None
 
+    async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
+        """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
+        rows = await self._fetch(sql.ALL_ROOMS, (after, max(limit, 0)))
+        return [room_of(row) for row in rows]
+
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """Return one membership."""
         rows = await self._fetch(sql.MEMBER, (room, user))
@@ -107,16 +122,42 @@ class SqliteDirectory:
         rows = await self._fetch(sql.MEMBERS_AFTER, (room, cursor or "", max(limit, 0) + 1))
         return page_of([member_of(row) for row in rows], limit, lambda member: member.user)
 
+    async def items(
+        self,
+        kind: str,
+        *,
+        room: str | None = None,
+        prefix: str = "",
+        cursor: str | None,
+        limit: int,
+        newest: bool = False,
+    ) -> Page[ItemRecord]:
+        """Return items of a kind, of one room or of all, by key."""
+        check_listed(kind, room)
+        start, end = key_range(prefix, cursor, newest=newest)
+        bounds = (start, bound(end), max(limit, 0) + 1)
+        if room is None:
+            rows = await self._fetch(sql.NEWEST_OVERALL_ITEMS if newest else sql.OVERALL_ITEMS, bounds)
+        else:
+            rows = await self._fetch(sql.NEWEST_ITEMS if newest else sql.ITEMS, (room, kind, *bounds))
+        return page_of([item_of(row) for row in rows], limit, item_position)
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Write items durably that follow from no entry."""
+        check_changes(changes)
+        net = NetChanges([Append("", (), tuple(changes))])
+        await self._database.write(lambda connection: apply(connection, net))
+
     async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[RoomRecord, MemberRecord]]:
         """Return living rooms that the user is a member of, newest room first."""
-        rows = await self._fetch(sql.ROOMS_OF, (user, ABOVE_ALL_TEXT if cursor is None else cursor, max(limit, 0) + 1))
+        rows = await self._fetch(sql.ROOMS_OF, (user, bound(cursor), max(limit, 0) + 1))
         found = [(room_of(row[:ROOM_COLUMNS]), member_of(row[ROOM_COLUMNS:])) for row in rows]
         return page_of(found, limit, lambda pair: pair[0].id)
 
     async def public_rooms(self, prefix: str, *, cursor: str | None, limit: int) -> Page[RoomRecord]:
         """Return living public rooms whose `name_key` starts with this folded prefix, in name order."""
         start = max((prefix, ""), parse_name_position(cursor or ""))
-        rows = await self._fetch(sql.PUBLIC_ROOMS, (*start, _end(prefix), max(limit, 0) + 1))
+        rows = await self._fetch(sql.PUBLIC_ROOMS, (*start, bound(prefix_end(prefix)), max(limit, 0) + 1))
         return page_of([room_of(row) for row in rows], limit, name_position)
 
     async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
@@ -125,11 +166,6 @@ class SqliteDirectory:
 
     async def _fetch(self, statement: str, values: Row) -> list[Row]:
         return await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-
-
-def _end(prefix: str) -> str | bytes:
-    end = prefix_end(prefix)
-    return ABOVE_ALL_TEXT if end is None else end
 
 
 def _conflict(connection: sqlite3.Connection, user: UserRecord) -> Conflict | None:

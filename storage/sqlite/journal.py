@@ -11,10 +11,12 @@ from msgspec.structs import astuple
 from storage.conflicts import find_conflict
 from storage.errors import Conflict, Unstorable
 from storage.net_changes import NetChanges
-from storage.records import Append, Entry, MessageRecord, RoomSnapshot, Sent
+from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
-from storage.sqlite.rows import Row, entry_of, member_of, message_of, room_of, sent_of
+from storage.sqlite.projections import apply
+from storage.sqlite.rows import Row, entry_of, item_of, member_of, message_of, room_of, sent_of
+from storage.storable import check_items
 
 MAX_SEQ = 2**63 - 1
 UNIQUE = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
@@ -31,16 +33,17 @@ class SqliteJournal:
     async def append(self, appends: Sequence[Append]) -> None:
         """Commit all of it durably, or nothing; a caller that is cancelled cannot know which."""
         rows = _rows_of(appends)
+        check_items(change for append in appends for change in append.changes)
         net = NetChanges(appends)
 
         def write(connection: sqlite3.Connection) -> None:
             _insert(connection, rows, appends)
-            _project(connection, net)
+            apply(connection, net)
 
         await self._database.write(write)
 
     async def load_room(self, room: str) -> RoomSnapshot | None:
-        """Return row, members and head of one room, read in one transaction.
+        """Return row, members, held items and head of one room, read in one transaction.
 
         An append that was cancelled or ran into its deadline may still be under way; it is waited for.
         """
@@ -52,21 +55,26 @@ class SqliteJournal:
             if row is None and not head:
                 return None
             members = connection.execute(sql.ALL_MEMBERS, (room,)).fetchall()
+            held = connection.execute(sql.HELD_ITEMS, (room,)).fetchall()
             return RoomSnapshot(
-                room=None if row is None else room_of(row), members=tuple(map(member_of, members)), head_seq=head
+                room=None if row is None else room_of(row),
+                members=tuple(map(member_of, members)),
+                head_seq=head,
+                items=tuple(map(item_of, held)),
             )
 
         return await self._database.read(read, snapshot=True)
 
     async def project(self, append: Append, *, repair: bool = False) -> None:
         """Write the projections of entries that are committed already: always current here, unless `repair` says no."""
+        check_items(append.changes)
         net = NetChanges([append])
         last_seq = append.entries[-1].seq
 
         def write(connection: sqlite3.Connection) -> None:
             row = connection.execute(sql.ROOM, (append.room,)).fetchone()
             if repair or row is None or room_of(row).applied_seq < last_seq:
-                _project(connection, net)
+                apply(connection, net)
 
         await self._database.write(write)
 
@@ -131,6 +139,24 @@ class SqliteJournal:
         rows = await self._fetch(sql.MESSAGES_UPTO, (room, top, max(limit, 0)))
         return [message_of(row) for row in reversed(rows)]
 
+    async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
+        """Return the items of a room with these (kind, key), after an append still under way."""
+        await self._database.settle()
+
+        def read(connection: sqlite3.Connection) -> list[ItemRecord]:
+            found = (connection.execute(sql.ITEM, (room, *key)).fetchone() for key in dict.fromkeys(keys))
+            return [item_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
+        """Return the first `limit` timers with `due_at <= before`, of one room or of all."""
+        if room is None:
+            rows = await self._fetch(sql.DUE, (before, max(limit, 0)))
+        else:
+            rows = await self._fetch(sql.DUE_OF_ROOM, (before, room, max(limit, 0)))
+        return [item_of(row) for row in rows]
+
     async def _fetch(self, statement: str, values: Row) -> list[Row]:
         return await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
 
@@ -182,22 +208,6 @@ def _explain(connection: sqlite3.Connection, appends: Sequence[Append]) -> Confl
 
     conflict = find_conflict(appends, head_of=lambda room: _head(connection, room), is_sent=is_sent)
     return conflict or Conflict("seq", room=appends[0].room)
-
-
-def _project(connection: sqlite3.Connection, net: NetChanges) -> None:
-    dropped = [key for key, member in net.members.items() if member is None]
-    members = [member for member in net.members.values() if member is not None]
-    messages = [message for message in net.messages.values() if message is not None]
-    gone = [(key,) for key, message in net.messages.items() if message is None]
-    for statement, rows in (
-        (sql.DELETE_MEMBER, dropped),
-        (sql.PUT_MEMBER, [astuple(member) for member in members]),
-        (sql.DELETE_MESSAGE, gone),
-        (sql.PUT_MESSAGE, [astuple(message) for message in messages]),
-        (sql.PUT_ROOM, [astuple(room) for room in net.rooms.values()]),
-    ):
-        if rows:
-            connection.executemany(statement, rows)
 
 
 def _head(connection: sqlite3.Connection, room: str) -> int:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from storage.records import Entry, MemberRecord, MessageRecord, RoomRecord, Sent, UserRecord
+from storage.records import Entry, ItemRecord, MemberRecord, MessageRecord, RoomRecord, Sent, UserRecord
 
 Value = str | int | bytes | None
 Row = tuple[Value, ...]
+
+ABOVE_ALL_TEXT = b""
+
+
+def bound(text: str | None) -> str | bytes:
+    """Return what to compare texts with that are to be below this one; all are below None."""
+    return ABOVE_ALL_TEXT if text is None else text
 
 
 def user_of(row: Row) -> UserRecord:
@@ -35,6 +42,12 @@ def message_of(row: Row) -> MessageRecord:
     """Make a message of a row of `messages`."""
     record = MessageRecord(*row)  # type: ignore[arg-type]
     return replace(record, deleted=bool(record.deleted))
+
+
+def item_of(row: Row) -> ItemRecord:
+    """Make an item of a row of `items`."""
+    record = ItemRecord(*row)  # type: ignore[arg-type]
+    return replace(record, held=bool(record.held))
 
 
 def sent_of(row: Row) -> Sent:

@@ -3,7 +3,11 @@
 Upper bounds of names are passed as an empty blob where there is none: in SQLite every blob is above every text.
 """
 
+# ruff: noqa: S608  # what is put together here are constants of this file
+
 from __future__ import annotations
+
+from storage.records import OVERALL, TRIMMED
 
 # The journal.
 
@@ -71,6 +75,51 @@ ON CONFLICT (id) DO UPDATE SET
 
 DELETE_MESSAGE = "DELETE FROM messages WHERE id = ?"
 
+ITEM = "SELECT room, kind, key, doc, held, due_at, seq FROM items WHERE room = ? AND kind = ? AND key = ?"
+
+# Left to itself SQLite would go through all items of the room.
+HELD_ITEMS = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items INDEXED BY items_held WHERE room = ? AND held = 1 ORDER BY kind, key
+"""
+
+DUE = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE due_at <= ? ORDER BY due_at, room, kind, key LIMIT ?
+"""
+
+DUE_OF_ROOM = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE due_at <= ? AND room = ? ORDER BY due_at, kind, key LIMIT ?
+"""
+
+PUT_ITEM = """
+INSERT INTO items (room, kind, key, doc, held, due_at, seq) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (room, kind, key) DO UPDATE SET
+    doc = excluded.doc, held = excluded.held, due_at = excluded.due_at, seq = excluded.seq
+"""
+
+DELETE_ITEM = "DELETE FROM items WHERE room = ? AND kind = ? AND key = ?"
+
+SWEEP = "DELETE FROM items WHERE room = ? AND kind = ? AND key >= ? AND key < ?"
+
+TRIM_MESSAGES = "DELETE FROM messages WHERE room = ? AND seq <= ?"
+
+TRIM_ITEMS = "DELETE FROM items WHERE room = ? AND seq > 0 AND seq <= ?"
+
+_TRIMMED = ", ".join(f"'{entry_type}'" for entry_type in TRIMMED)
+
+# Below an entry whose text is gone none has any, so that this reads no further down than to where the last one ended.
+# The length of a blob is known without reading it.
+TRIM_ENTRIES = f"""
+UPDATE entries SET body = x''
+WHERE room = ?1 AND seq <= ?2 AND type IN ({_TRIMMED}) AND seq > coalesce((
+    SELECT e.seq FROM entries AS e
+    WHERE e.room = ?1 AND e.seq <= ?2 AND e.type IN ({_TRIMMED}) AND length(e.body) = 0
+    ORDER BY e.seq DESC LIMIT 1
+), 0)
+"""
+
 # From one room to the next through the primary key, so that the cost is that of the rooms and not of their entries.
 ROOMS = """
 WITH RECURSIVE found (room) AS (
@@ -127,12 +176,38 @@ SELECT id, kind, visibility, name, name_key, topic, created_by, created_at, epoc
 FROM rooms WHERE id = ?
 """
 
+ALL_ROOMS = """
+SELECT id, kind, visibility, name, name_key, topic, created_by, created_at, epoch, settings, applied_seq, last_msg_no,
+       deleted_at
+FROM rooms WHERE id > ? ORDER BY id LIMIT ?
+"""
+
 MEMBER = "SELECT room, user, role, joined_seq, joined_at FROM members WHERE room = ? AND user = ?"
 
 ALL_MEMBERS = "SELECT room, user, role, joined_seq, joined_at FROM members WHERE room = ? ORDER BY user"
 
 MEMBERS_AFTER = """
 SELECT room, user, role, joined_seq, joined_at FROM members WHERE room = ? AND user > ? ORDER BY user LIMIT ?
+"""
+
+ITEMS = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE room = ? AND kind = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?
+"""
+
+NEWEST_ITEMS = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE room = ? AND kind = ? AND key >= ? AND key < ? ORDER BY key DESC LIMIT ?
+"""
+
+OVERALL_ITEMS = f"""
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE kind = '{OVERALL}' AND key >= ? AND key < ? ORDER BY key LIMIT ?
+"""
+
+NEWEST_OVERALL_ITEMS = f"""
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE kind = '{OVERALL}' AND key >= ? AND key < ? ORDER BY key DESC LIMIT ?
 """
 
 # CROSS JOIN keeps the order of the tables: memberships first, newest room first.

@@ -8,6 +8,7 @@ from storage.records import (
     Append,
     Change,
     Entry,
+    ItemRecord,
     MemberRecord,
     MessageRecord,
     PutMember,
@@ -86,6 +87,20 @@ def a_message(entry: Entry, *, deleted: bool = False, doc: bytes | None = None) 
         doc=entry.body if doc is None else doc,
         applied_seq=entry.seq,
     )
+
+
+def an_item(
+    key: str = "k",
+    *,
+    room: str = "r_1",
+    kind: str = "pin",
+    doc: bytes = b"{}",
+    held: bool = False,
+    due_at: int | None = None,
+    seq: int = 0,
+) -> ItemRecord:
+    """Make an item that hangs on the room itself."""
+    return ItemRecord(room=room, kind=kind, key=key, doc=doc, held=held, due_at=due_at, seq=seq)
 
 
 def a_change(room: str, seq: int) -> Entry:

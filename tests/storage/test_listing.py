@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.listing import name_position, page_of, parse_name_position, prefix_end
+from storage.listing import key_range, name_position, page_of, parse_name_position, prefix_end
 from tests.storage.samples import a_room
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("ab\ud7ff\ue000\U0010ffff"), max_size=4)
+ANY = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+TEXT = st.text(ANY | st.sampled_from("ab\x01\ud7ff\ue000\U0010ffff"), max_size=4)
 
 
 @given(prefix=TEXT, text=TEXT)
@@ -30,6 +31,16 @@ def test_a_prefix_is_a_range(prefix: str, text: str) -> None:
 def test_the_end_of_a_prefix(prefix: str, end: str | None) -> None:
     """The last place that can grow grows; surrogates, which no text may hold, are stepped over."""
     assert prefix_end(prefix) == end
+
+
+@given(prefix=TEXT, cursor=st.none() | TEXT, text=TEXT, newest=st.booleans())
+def test_the_rest_of_a_listing_is_a_range(prefix: str, cursor: str | None, text: str, newest: bool) -> None:
+    """From the first bound up to below the second is what has the prefix and comes after the cursor."""
+    low, end = key_range(prefix, cursor, newest=newest)
+    for candidate in (text, prefix + text, (cursor or "") + text):
+        is_after = cursor is None or (candidate < cursor if newest else candidate > cursor)
+        inside = low <= candidate and (end is None or candidate < end)
+        assert inside == (candidate.startswith(prefix) and is_after)
 
 
 @given(name=TEXT)

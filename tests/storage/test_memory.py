@@ -27,6 +27,8 @@ async def test_every_method_is_a_checkpoint(autojump_clock: MockClock) -> None:
         lambda: journal.message("m_none"),
         lambda: journal.messages_by_id([]),
         lambda: journal.messages("r_1", limit=1),
+        lambda: journal.items_by_key("r_1", []),
+        lambda: journal.due(before=0, limit=1),
         lambda: directory.probe(),
         lambda: directory.create_user(a_user(1)),
         lambda: directory.user("u_0001"),
@@ -36,6 +38,8 @@ async def test_every_method_is_a_checkpoint(autojump_clock: MockClock) -> None:
         lambda: directory.room("r_1"),
         lambda: directory.member("r_1", "u_0001"),
         lambda: directory.members("r_1", cursor=None, limit=1),
+        lambda: directory.items("pin", room="r_1", cursor=None, limit=1),
+        lambda: directory.keep([]),
         lambda: directory.rooms_of("u_0001", cursor=None, limit=1),
         lambda: directory.public_rooms("", cursor=None, limit=1),
     )

@@ -89,3 +89,17 @@ async def test_accounts_are_listed_by_id(directory: Directory) -> None:
     assert await directory.all_users(after=accounts[3].id, limit=10) == accounts[4:]
     assert await directory.all_users(after="u_9", limit=10) == []
     assert await directory.all_users(limit=0) == []
+
+
+async def test_rooms_are_listed_by_their_rows(stores: Stores) -> None:
+    """Guarantee: every room's row, once, in pages, also one that nobody sees any more. The check looks at them all."""
+    rows = [a_room(f"r_{number}", visibility="private" if number % 2 else "public") for number in range(7)]
+    rows[3] = replace(rows[3], deleted_at=5)
+    await stores.journal.append([Append(row.id, (a_post(row.id, 1),), (PutRoom(row),)) for row in reversed(rows)])
+    for row in rows:
+        await stores.journal.load_room(row.id)
+    assert await stores.directory.all_rooms(limit=3) == rows[:3]
+    assert await stores.directory.all_rooms(after="r_2", limit=10) == rows[3:]
+    assert await stores.directory.all_rooms(after="r_2x", limit=1) == rows[3:4]
+    assert await stores.directory.all_rooms(after="r_6", limit=10) == []
+    assert await stores.directory.all_rooms(limit=0) == []

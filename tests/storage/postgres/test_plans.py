@@ -19,12 +19,13 @@ from tests.support.postgres_server import PostgresServer
 STATEMENTS = {
     name: text
     for name, text in vars(sql).items()
-    if name.isupper() and not name.startswith("_") and not name.endswith("_COLUMNS")
+    if name.isupper() and not name.startswith("_") and not name.endswith("_COLUMNS") and name != "OVERALL"
 }
 
 TEXTS, NUMBERS, BYTES, FLAGS = ["r_0007", "r_0008"], [7, 8], [b"x", b"y"], [True, False]
 MEMBERS = (TEXTS, TEXTS, TEXTS, NUMBERS, NUMBERS)
 MESSAGES = (TEXTS, TEXTS, NUMBERS, NUMBERS, TEXTS, FLAGS, BYTES, NUMBERS)
+ITEMS = (TEXTS, TEXTS, TEXTS, BYTES, FLAGS, NUMBERS, NUMBERS)
 ROOMS = (TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, NUMBERS, TEXTS, BYTES, NUMBERS, NUMBERS, NUMBERS)
 
 VALUES: dict[str, tuple[object, ...]] = {
@@ -46,12 +47,29 @@ VALUES: dict[str, tuple[object, ...]] = {
     "PUT_MESSAGES": MESSAGES,
     "PUT_ROOMS": ROOMS,
     "PUT_ALL": (*MEMBERS, *MESSAGES, *ROOMS),
+    "PUT_ALL_WITH_ITEMS": (*MEMBERS, *MESSAGES, *ITEMS, *ROOMS),
+    "PUT_ITEMS": ITEMS,
     "CLAIM_ROOMS": ROOMS,
+    "DELETE_ITEM": ("r_0007", "pin", "m_1"),
+    "SWEEP_FROM": ("r_0007", "spoke", ""),
+    "SWEEP_BETWEEN": ("r_0007", "reaction", "m_7/", "m_70"),
+    "TRIM": ("r_0007", 100, ("message.created", "message.updated")),
     "DELETE_MEMBER": ("r_0007", "u_00001"),
     "DELETE_MESSAGE": ("m_r_0007_1",),
     "LOCK_ROOMS": ([f"r_{number:04d}" for number in range(64)],),
     "MARK": (),
     "MOVE_MARK": (7,),
+    "ITEMS_BY_KEY": ("r_0007", ["reaction"] * 30, [f"m_{number}/u" for number in range(30)]),
+    "DUE": (500, 100),
+    "DUE_OF_ROOM": (500, 100, "r_0007"),
+    "ITEMS_FROM": ("r_0007", "reaction", "", 51),
+    "ITEMS_BETWEEN": ("r_0007", "reaction", "m_7/", 51, "m_70"),
+    "NEWEST_ITEMS_FROM": ("r_0007", "audit", "", 51),
+    "NEWEST_ITEMS_BETWEEN": ("r_0007", "audit", "", 51, "000100.r_0007"),
+    "OVERALL_ITEMS_FROM": ("", 51),
+    "OVERALL_ITEMS_BETWEEN": ("", 51, "000100"),
+    "NEWEST_OVERALL_ITEMS_FROM": ("", 51),
+    "NEWEST_OVERALL_ITEMS_BETWEEN": ("", 51, "000100"),
     "FACT": ("copying",),
     "PUT_FACT": ("copying", "x"),
     "DELETE_FACT": ("copying",),
@@ -65,6 +83,7 @@ VALUES: dict[str, tuple[object, ...]] = {
     "USERS_FROM": ("", 10),
     "ALL_USERS": ("u_00100", 100),
     "ROOM": ("r_0007",),
+    "ALL_ROOMS": ("r_0007", 100),
     "MEMBER": ("r_0007", "u_00001"),
     "MEMBERS_AFTER": ("r_0007", "u_00020", 50),
     "ROOMS_OF": ("u_00020", 50),
@@ -87,12 +106,29 @@ INDEXES = {
     "MESSAGES_BY_ID": {"messages_pkey"},
     "MESSAGES_AFTER": {"messages_room"},
     "MESSAGES_UPTO": {"messages_room"},
-    "LOAD_ROOM": {"entries_pkey", "members_pkey", "rooms_pkey"},
+    "LOAD_ROOM": {"entries_pkey", "items_held", "members_pkey", "rooms_pkey"},
+    "ITEMS_BY_KEY": {"items_pkey"},
+    "DUE": {"items_due"},
+    "DUE_OF_ROOM": {"items_due_of_room"},
+    "ITEMS_FROM": {"items_pkey"},
+    "ITEMS_BETWEEN": {"items_pkey"},
+    "NEWEST_ITEMS_FROM": {"items_pkey"},
+    "NEWEST_ITEMS_BETWEEN": {"items_pkey"},
+    "OVERALL_ITEMS_FROM": {"items_overall"},
+    "OVERALL_ITEMS_BETWEEN": {"items_overall"},
+    "NEWEST_OVERALL_ITEMS_FROM": {"items_overall"},
+    "NEWEST_OVERALL_ITEMS_BETWEEN": {"items_overall"},
     "PUT_MEMBERS": {"members_pkey"},
     "PUT_MESSAGES": {"messages_pkey"},
     "PUT_ROOMS": {"rooms_pkey"},
     "PUT_ALL": {"members_pkey", "messages_pkey", "rooms_pkey"},
+    "PUT_ALL_WITH_ITEMS": {"items_pkey", "members_pkey", "messages_pkey", "rooms_pkey"},
+    "PUT_ITEMS": {"items_pkey"},
     "CLAIM_ROOMS": {"rooms_pkey"},
+    "DELETE_ITEM": {"items_pkey"},
+    "SWEEP_FROM": {"items_pkey"},
+    "SWEEP_BETWEEN": {"items_pkey"},
+    "TRIM": {"entries_pkey", "items_of_message", "messages_room"},
     "DELETE_MEMBER": MEMBERSHIP,
     "DELETE_MESSAGE": {"messages_pkey"},
     "LOCK_ROOMS": {"rooms_pkey"},
@@ -108,6 +144,7 @@ INDEXES = {
     "USERS_FROM": {"users_name_key"},
     "ALL_USERS": {"users_pkey"},
     "ROOM": {"rooms_pkey"},
+    "ALL_ROOMS": {"rooms_pkey"},
     "MEMBER": MEMBERSHIP,
     "MEMBERS_AFTER": {"members_pkey"},
     "ROOMS_OF": {"members_user", "rooms_pkey"},
@@ -143,6 +180,17 @@ INSERT INTO messages
 SELECT 'm_r_' || lpad(r::text, 4, '0') || '_' || s, 'r_' || lpad(r::text, 4, '0'), s, s, 'u_00001', false,
        repeat('b', 200)::bytea, s
 FROM generate_series(1, 150) AS r, generate_series(1, 150) AS s;
+INSERT INTO items
+SELECT 'r_' || lpad(r::text, 4, '0'), 'reaction', 'm_' || s || '/u', '{}', false, NULL, s
+FROM generate_series(1, 150) AS r, generate_series(1, 200) AS s;
+INSERT INTO items
+SELECT 'r_' || lpad(r::text, 4, '0'), kind, 'key' || s, '{}', kind = 'pin', CASE WHEN kind = 'expiry' THEN s * 100 END,
+       s
+FROM generate_series(1, 150) AS r, generate_series(1, 10) AS s, unnest(ARRAY['pin', 'expiry', 'spoke']) AS kind;
+INSERT INTO items
+SELECT 'r_' || lpad(r::text, 4, '0'), 'audit', lpad(s::text, 6, '0') || '.r_' || lpad(r::text, 4, '0'), '{}', false,
+       NULL, 0
+FROM generate_series(1, 150) AS r, generate_series(1, 20) AS s;
 INSERT INTO facts VALUES ('copying', 'x');
 INSERT INTO journal_mark VALUES (1, 1);
 ANALYZE;

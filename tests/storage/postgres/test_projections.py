@@ -11,11 +11,24 @@ from msgspec.structs import replace
 
 from storage.net_changes import NetChanges
 from storage.postgres import PostgresDirectory, PostgresJournal, PostgresPool
-from storage.postgres.connection import Connection
+from storage.postgres import statements as sql
+from storage.postgres.connection import Connection, Row
 from storage.postgres.projections import apply, apply_guarded, move_mark, read_mark
-from storage.records import Append, DropMember, PutMember, PutRoom, RoomRecord
+from storage.records import (
+    TRIMMED,
+    Append,
+    Change,
+    DropItem,
+    DropItems,
+    DropMember,
+    PutItem,
+    PutMember,
+    PutRoom,
+    RoomRecord,
+    Trim,
+)
 from tests.storage.postgres.waiting import until_waiting
-from tests.storage.samples import a_change, a_member, a_room, appended, joined, posts
+from tests.storage.samples import a_change, a_member, a_post, a_room, an_item, appended, joined, posts
 
 
 async def project(pool: PostgresPool, *appends: Append) -> list[str]:
@@ -156,3 +169,71 @@ async def test_unguarded_writing_replaces_whatever_is_there(pool: PostgresPool) 
     await pool.write(partial(apply, net=net))
     assert await PostgresDirectory(pool).room("r_1") == mended
     assert await members(pool) == []
+
+
+class Counted:
+    """A connection that notes its statements; each is a round trip."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.statements: list[str] = []
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Note it and run it."""
+        self.statements.append(query)
+        return await self._connection.execute(query, *args)
+
+    async def executemany(self, command: str, args: list[Row]) -> None:
+        """Note it and run it."""
+        self.statements.append(command)
+        await self._connection.executemany(command, args)
+
+
+PIN = PutItem(an_item("a"))
+
+COSTS: tuple[tuple[tuple[Change, ...], list[str]], ...] = (
+    ((), [sql.PUT_ALL]),
+    ((PutMember(a_member()),), [sql.PUT_ALL]),
+    ((PIN, PutMember(a_member())), [sql.PUT_ALL_WITH_ITEMS]),
+    ((DropItem("r_1", "pin", "b"), PIN), [sql.DELETE_ITEM, sql.PUT_ALL_WITH_ITEMS]),
+    ((DropItems("r_1", "pin", "b"), DropItems("r_1", "ban", "b")), [sql.SWEEP_BETWEEN, sql.PUT_ALL]),
+    ((DropItems("r_1", "pin", ""), Trim("r_1", 0)), [sql.SWEEP_FROM, sql.TRIM, sql.PUT_ALL]),
+)
+
+
+@pytest.mark.parametrize(("changes", "expected"), COSTS)
+async def test_items_cost_what_they_do_and_posts_nothing_more(
+    pool: PostgresPool, changes: tuple[Change, ...], expected: list[str]
+) -> None:
+    """However many posts share a commit they are written in one round trip, and with what they put so they stay."""
+
+    async def write(connection: Connection) -> list[str]:
+        counted = Counted(connection)
+        await apply(counted, NetChanges([appended(a_post("r_1", 1), changes=changes), posts("r_2", 1, 3)]))  # type: ignore[arg-type]
+        return counted.statements
+
+    assert await pool.write(write) == expected
+
+
+async def test_a_guarded_room_gets_its_items_with_everything_else(pool: PostgresPool) -> None:
+    """They are written where they are due and nowhere else, before the row that says so."""
+    held = [an_item(key, held=True) for key in "abc"]
+    await project(pool, appended(a_change("r_1", 1), changes=tuple(map(PutItem, held[:2]))))
+    late = appended(a_change("r_1", 1), changes=(DropItems("r_1", "pin", ""),))
+    hole = appended(a_change("r_1", 3), changes=(PutItem(held[2]),))
+    assert await project(pool, late, hole) == ["r_1"]
+    second = appended(a_change("r_1", 2), changes=(DropItem("r_1", "pin", "a"), PutItem(held[2])))
+    assert await project(pool, late, second) == []
+    snapshot = await PostgresJournal(pool).load_room("r_1")
+    assert snapshot is not None
+    assert snapshot.items == (held[1], held[2])
+
+
+async def test_a_trim_writes_nothing_twice(pool: PostgresPool) -> None:
+    """Each day's trim costs as much as that day brought, however long the room's history is."""
+    await PostgresJournal(pool).append([posts("r_1", 1, 100)])
+
+    async def trim(connection: Connection) -> list[str]:
+        return [await connection.execute(sql.TRIM, "r_1", upto, TRIMMED) for upto in (90, 90, 80, 92, 92)]
+
+    assert await pool.write(trim) == [f"UPDATE {entries}" for entries in (90, 0, 0, 2, 0)]

@@ -25,7 +25,15 @@ pytestmark = pytest.mark.real_clock
 
 NEVER = SplitLimits(retry_seconds=1000.0)
 DOWN = StorageUnavailable("down")
-POINTS = ("after_messages", "before_members", "before_rooms", "before_mark", "before_projection_commit")
+POINTS = (
+    "after_texts",
+    "after_trim",
+    "after_messages",
+    "before_members",
+    "before_rooms",
+    "before_mark",
+    "before_projection_commit",
+)
 
 
 @pytest.fixture
@@ -54,6 +62,8 @@ async def test_a_commit_passes_every_fault_point_in_order(house: House) -> None:
     assert house.fault.passed == [
         "before_entries",
         "after_entries",
+        "after_texts",
+        "after_trim",
         "after_messages",
         "before_members",
         "before_rooms",

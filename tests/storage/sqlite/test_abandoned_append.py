@@ -14,7 +14,8 @@ from storage.net_changes import NetChanges
 from storage.records import Append, RoomSnapshot, Sent
 from storage.sqlite import SqliteJournal, SqliteSettings
 from storage.sqlite.database import Database
-from storage.sqlite.journal import _insert, _project, _rows_of
+from storage.sqlite.journal import _insert, _rows_of
+from storage.sqlite.projections import apply
 from tests.storage.samples import posts
 
 pytestmark = pytest.mark.real_clock
@@ -29,7 +30,7 @@ async def leave_behind(database: Database, append: Append, go: threading.Event) 
         if not go.wait(10):
             raise TimeoutError
         _insert(connection, _rows_of([append]), [append])
-        _project(connection, NetChanges([append]))
+        apply(connection, NetChanges([append]))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(database.write, write)

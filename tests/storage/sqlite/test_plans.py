@@ -9,7 +9,11 @@ import pytest
 from storage.sqlite import statements as sql
 from storage.sqlite.session import Session
 
-STATEMENTS = {name: text for name, text in vars(sql).items() if name.isupper()}
+STATEMENTS = {
+    name: text
+    for name, text in vars(sql).items()
+    if name.isupper() and not name.startswith("_") and name not in ("OVERALL", "TRIMMED")
+}
 
 INDEXES = {
     "ENTRIES_AFTER": "PRIMARY KEY (room=? AND seq>? AND seq<?)",
@@ -20,6 +24,14 @@ INDEXES = {
     "MESSAGE": "(id=?)",
     "MESSAGES_AFTER": "INDEX messages_room (room=? AND seq>? AND seq<?)",
     "MESSAGES_UPTO": "INDEX messages_room (room=? AND seq<?)",
+    "ITEM": "PRIMARY KEY (room=? AND kind=? AND key=?)",
+    "HELD_ITEMS": "INDEX items_held (room=?)",
+    "DUE": "INDEX items_due (due_at<?)",
+    "DUE_OF_ROOM": "INDEX items_due_of_room (room=? AND due_at<?)",
+    "ITEMS": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
+    "NEWEST_ITEMS": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
+    "OVERALL_ITEMS": "INDEX items_overall (key>? AND key<?)",
+    "NEWEST_OVERALL_ITEMS": "INDEX items_overall (key>? AND key<?)",
     "PROBE": "(id=?)",
     "FACT": "PRIMARY KEY (name=?)",
     "USER": "(id=?)",
@@ -28,6 +40,7 @@ INDEXES = {
     "USER_BY_EMAIL": "INDEX users_email (email=?)",
     "USERS_BY_PREFIX": "INDEX users_name_key (name_key>? AND name_key<?)",
     "ROOM": "(id=?)",
+    "ALL_ROOMS": "(id>?)",
     "MEMBER": "PRIMARY KEY (room=? AND user=?)",
     "ALL_MEMBERS": "PRIMARY KEY (room=?)",
     "MEMBERS_AFTER": "PRIMARY KEY (room=? AND user>?)",
@@ -35,6 +48,18 @@ INDEXES = {
     "PUBLIC_ROOMS": "INDEX rooms_listed (",
 }
 """What the plan of each read must say."""
+
+WRITES = {
+    "DELETE_MEMBER": "PRIMARY KEY (room=? AND user=?)",
+    "DELETE_MESSAGE": "(id=?)",
+    "DELETE_ITEM": "PRIMARY KEY (room=? AND kind=? AND key=?)",
+    "SWEEP": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
+    "TRIM_MESSAGES": "INDEX messages_room (room=? AND seq<?)",
+    "TRIM_ITEMS": "INDEX items_of_message (room=? AND seq>? AND seq<?)",
+    "TRIM_ENTRIES": "PRIMARY KEY (room=? AND seq>? AND seq<?)",
+    "DELETE_FACT": "PRIMARY KEY (name=?)",
+}
+"""What the plan of each write must say that looks for its rows."""
 
 
 def plan(session: Session, statement: str) -> list[str]:
@@ -60,17 +85,25 @@ def test_no_statement_reads_a_whole_table_or_sorts(session: Session, name: str) 
     assert faults(plan(session, STATEMENTS[name])) == []
 
 
-@pytest.mark.parametrize("name", INDEXES)
-def test_every_read_uses_the_index_made_for_it(session: Session, name: str) -> None:
+@pytest.mark.parametrize("name", INDEXES | WRITES)
+def test_every_statement_uses_the_index_made_for_it(session: Session, name: str) -> None:
     """Not just any index: a wrong one also "searches", and walks through every room."""
     steps = plan(session, STATEMENTS[name])
-    assert INDEXES[name] in steps[0]
+    assert (INDEXES | WRITES)[name] in steps[0]
 
 
-def test_every_read_is_looked_at() -> None:
+def test_every_statement_is_looked_at() -> None:
     """A new query without its plan here fails this test."""
     reads = {name for name, text in STATEMENTS.items() if text.strip().startswith("SELECT")}
     assert reads == set(INDEXES)
+    writes = {name for name, text in STATEMENTS.items() if text.strip().startswith(("DELETE", "UPDATE"))}
+    assert writes == set(WRITES)
+
+
+def test_a_trim_looks_for_the_last_one_from_above(session: Session) -> None:
+    """It goes down the entries of its room only, and to no other place."""
+    _, *inner = plan(session, STATEMENTS["TRIM_ENTRIES"])
+    assert [step for step in inner if step.startswith("SEARCH")] == ["SEARCH e USING PRIMARY KEY (room=? AND seq<?)"]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
 from storage.migrations import Migration, MigrationRefused
+from storage.records import PutItem, RoomSnapshot
+from storage.sqlite import SqliteJournal, open_database
 from storage.sqlite.connection import connect
 from storage.sqlite.schema import down, known_migrations, statements, status, up
 from storage.sqlite.settings import SqliteSettings
+from tests.storage.samples import a_change, a_member, a_room, an_item, appended, joined, posts
 
 STEPS = (
     Migration(1, "start", "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n", "DROP TABLE a;\n", "sum1"),
@@ -163,6 +167,22 @@ def test_the_shipped_schema_goes_up_and_down_and_up(connection: sqlite3.Connecti
     assert tables(connection) == shipped
     kinds = connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND schema = 'main'")
     assert {name for name, strict in kinds if not strict} == {"sqlite_schema"}
+
+
+async def test_a_file_from_before_items_keeps_everything(settings: SqliteSettings) -> None:
+    """Up with what is there, and down again without the items alone."""
+    known = known_migrations()
+    item = an_item("u_1", kind="ban", held=True)
+    async with open_database(settings, prepare=partial(up, known=known[:3])) as database:
+        await SqliteJournal(database).append([joined("r_1", 1, "u_0001"), posts("r_1", 2, 3)])
+    async with open_database(settings, prepare=partial(up, known=known)) as database:
+        journal = SqliteJournal(database)
+        assert await journal.load_room("r_1") == RoomSnapshot(a_room(seq=3), (a_member(),), 3)
+        await journal.append([appended(a_change("r_1", 4), changes=(PutItem(item),))])
+        assert (await journal.load_room("r_1") or RoomSnapshot(None, (), 0)).items == (item,)
+    async with open_database(settings, prepare=partial(down, known=known, to=3)) as database:
+        assert len(await SqliteJournal(database).messages("r_1", limit=9)) == 2
+        assert len(await SqliteJournal(database).read("r_1", after=0, limit=9)) == 4
 
 
 @pytest.mark.parametrize(
