@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from justchat.door.frames import text_frame
 from justchat.rooms.permissions import Visibility
 from justchat.rooms.subscription import Cut, Segment
-from justchat.wire.events import Event, MemberLeft, MemberRemoved, RoomChanges, RoomDeleted, RoomUpdated
+from justchat.wire.events import (
+    Event,
+    MemberBanned,
+    MemberLeft,
+    MemberRemoved,
+    RoomChanges,
+    RoomDeleted,
+    RoomUpdated,
+)
 from storage.records import Entry
 
 
@@ -37,6 +45,8 @@ def cut_of(event: Event, members: Iterable[str]) -> Cut | None:
     match event:
         case MemberRemoved(user=user):
             return Cut(user, "removed")
+        case MemberBanned(user=user):
+            return Cut(user, "banned")
         case MemberLeft(user=user):
             return Cut(user, "left")
         case RoomDeleted():

@@ -1,15 +1,75 @@
 """What may be asked of a room, and the two kinds of answer.
 
-Commands are values; `actor` is the authenticated user. Every command is idempotent: posts by `client_msg_id`, all
-others by nature (a repeat finds nothing left to change), so a command may be decided again after a crash of its room.
+Commands are values; `actor` is the authenticated user, or `SYSTEM` for what is due by itself. Every command is
+idempotent: posts by `client_msg_id`, all others by nature (a repeat finds nothing left to change), so a command may be
+decided again after a crash of its room. Those about messages are in `justchat.rooms.message_commands`.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from justchat.rooms.items import ItemKind, reaction_key
+from justchat.rooms.message_commands import (
+    BulkDelete,
+    DeleteMessage,
+    EditMessage,
+    ExpireMessage,
+    MessageCommand,
+    PinMessage,
+    PostMessage,
+    React,
+    TrimHistory,
+    UnpinMessage,
+    Unreact,
+)
 from justchat.rooms.permissions import Kind, Role, Visibility
 from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.events import RoomSettings, SettingsChanges
+
+__all__ = [
+    "NOT_A_MEMBER",
+    "NO_SUCH_MEMBER",
+    "NO_SUCH_MESSAGE",
+    "NO_SUCH_ROOM",
+    "Accepted",
+    "AddMember",
+    "Answer",
+    "ArchiveRoom",
+    "BanMember",
+    "BulkDelete",
+    "Command",
+    "CreateInvite",
+    "CreateRoom",
+    "DeleteMessage",
+    "DeleteRoom",
+    "EditMessage",
+    "ExpireMessage",
+    "JoinRoom",
+    "LeaveRoom",
+    "MemberCommand",
+    "MessageCommand",
+    "ModerationCommand",
+    "MuteMember",
+    "PinMessage",
+    "PostMessage",
+    "React",
+    "RemoveMember",
+    "RevokeInvite",
+    "RoomCommand",
+    "SetPermissions",
+    "SetRole",
+    "SettingCommand",
+    "TrimHistory",
+    "UnbanMember",
+    "UnmuteMember",
+    "UnpinMessage",
+    "Unreact",
+    "UpdateRoom",
+    "items_referred",
+    "messages_referred",
+    "names_referred",
+]
 
 
 class CreateRoom(Struct, frozen=True):
@@ -22,6 +82,7 @@ class CreateRoom(Struct, frozen=True):
     topic: str
     epoch: str
     members: tuple[str, ...] = ()
+    settings: RoomSettings = RoomSettings()
 
 
 class UpdateRoom(Struct, frozen=True):
@@ -31,6 +92,14 @@ class UpdateRoom(Struct, frozen=True):
     name: str | None = None
     topic: str | None = None
     visibility: Visibility | None = None
+    settings: SettingsChanges | None = None
+
+
+class ArchiveRoom(Struct, frozen=True):
+    """Lay the room up, or (`archived` False) take it into use again."""
+
+    actor: str
+    archived: bool
 
 
 class DeleteRoom(Struct, frozen=True):
@@ -39,10 +108,18 @@ class DeleteRoom(Struct, frozen=True):
     actor: str
 
 
-class JoinRoom(Struct, frozen=True):
-    """Become a member of a public room."""
+class SetPermissions(Struct, frozen=True):
+    """Deviate from the roles' defaults: role -> permission -> granted, denied, or (None) as the default has it."""
 
     actor: str
+    changes: dict[Role, dict[str, bool | None]]
+
+
+class JoinRoom(Struct, frozen=True):
+    """Become a member of a public room, or of any by an invite's id."""
+
+    actor: str
+    invite: str | None = None
 
 
 class LeaveRoom(Struct, frozen=True):
@@ -74,26 +151,58 @@ class SetRole(Struct, frozen=True):
     role: Role
 
 
-class PostMessage(Struct, frozen=True):
-    """Post. `digest` fingerprints the content, so that a repeat with another content is told apart."""
+class BanMember(Struct, frozen=True):
+    """End `user`'s membership, if there is one, and keep them out."""
 
     actor: str
-    client_msg_id: str
-    body: str
-    digest: bytes
-    reply_to: str | None = None
+    user: str
+    reason: str = ""
 
 
-class DeleteMessage(Struct, frozen=True):
-    """Turn a message into a tombstone."""
+class UnbanMember(Struct, frozen=True):
+    """Let `user` come back."""
 
     actor: str
-    message: str
+    user: str
 
 
-RoomCommand = (
-    UpdateRoom | DeleteRoom | JoinRoom | LeaveRoom | AddMember | RemoveMember | SetRole | PostMessage | DeleteMessage
-)
+class MuteMember(Struct, frozen=True):
+    """Take `user`'s voice, until then (milliseconds since the epoch) or until somebody gives it back."""
+
+    actor: str
+    user: str
+    until: int | None = None
+    reason: str = ""
+
+
+class UnmuteMember(Struct, frozen=True):
+    """Give `user` their voice back."""
+
+    actor: str
+    user: str
+
+
+class CreateInvite(Struct, frozen=True):
+    """Open a way in. `id` is made of a secret code, which whoever wants to come in has to know."""
+
+    actor: str
+    id: str
+    role: Role = Role.MEMBER
+    expires_at: int | None = None
+    max_uses: int | None = None
+
+
+class RevokeInvite(Struct, frozen=True):
+    """Close a way in."""
+
+    actor: str
+    id: str
+
+
+SettingCommand = UpdateRoom | ArchiveRoom | DeleteRoom | SetPermissions
+MemberCommand = JoinRoom | LeaveRoom | AddMember | RemoveMember | SetRole
+ModerationCommand = BanMember | UnbanMember | MuteMember | UnmuteMember | CreateInvite | RevokeInvite
+RoomCommand = SettingCommand | MemberCommand | ModerationCommand | MessageCommand
 Command = CreateRoom | RoomCommand
 
 
@@ -123,11 +232,27 @@ NOT_A_MEMBER = Refusal(ErrorCode.NOT_A_MEMBER, "join the room first")
 
 
 def messages_referred(command: Command) -> tuple[str, ...]:
-    """Name the messages that must be at hand to decide the command."""
+    """Name the messages that must be at hand to decide the command; of messages that go, their threads come later."""
     match command:
-        case DeleteMessage(message=message):
-            return (message,)
-        case PostMessage(reply_to=str(message)):
-            return (message,)
+        case PostMessage():
+            return tuple(message for message in (command.reply_to, command.thread_root) if message is not None)
+        case EditMessage() | DeleteMessage() | ExpireMessage() | React() | Unreact() | PinMessage() | UnpinMessage():
+            return (command.message,)
+        case BulkDelete(messages=messages):
+            return messages
         case _:
             return ()
+
+
+def items_referred(command: Command) -> tuple[tuple[str, str], ...]:
+    """Name the items (kind, key) that must be at hand to decide the command."""
+    match command:
+        case React(actor=user, message=message, emoji=emoji) | Unreact(actor=user, message=message, emoji=emoji):
+            return ((ItemKind.REACTION.value, reaction_key(message, emoji, user)),)
+        case _:
+            return ()
+
+
+def names_referred(command: Command) -> tuple[str, ...]:
+    """Give the folded names of users that must be resolved to decide the command."""
+    return command.names if isinstance(command, PostMessage | EditMessage) else ()

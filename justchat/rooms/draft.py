@@ -6,18 +6,22 @@ the room's state was never touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from justchat.rooms.commands import Accepted, Answer, Command, PostMessage
 from justchat.rooms.decide import Context, Decision, Repeat, Unchanged, decide
+from justchat.rooms.evolve import evolve
 from justchat.rooms.permissions import Permission
 from justchat.rooms.project import project, project_room
-from justchat.rooms.state import RoomState, Stamp, evolve, remember
+from justchat.rooms.state import RoomState, Stamp, remember
 from justchat.wire.errors import Refusal
 from justchat.wire.events import Event, MessageCreated, encode_event, event_name
 from storage.records import Append, Change, Entry, Sent
+
+_NO_EVENT: Final = (Refusal, Unchanged, Repeat)
 
 
 class Draft(Struct, frozen=True):
@@ -37,16 +41,25 @@ class Draft(Struct, frozen=True):
 
 
 def draft_batch(
-    state: RoomState | None, commands: Sequence[Command], *, room: str, now: int, new_id: Callable[[str], str]
+    state: RoomState | None,
+    commands: Sequence[Command],
+    *,
+    room: str,
+    now: int,
+    new_id: Callable[[str], str],
+    named: Mapping[str, str] | None = None,
 ) -> Draft:
-    """Decide the commands one by one. `now` is milliseconds since the epoch, `new_id("m")` makes message ids."""
+    """Decide the commands one by one. `now` is milliseconds since the epoch, `new_id("m")` makes message ids.
+
+    `named` tells who is meant by the folded names that the commands hold.
+    """
     entries: list[Entry] = []
     events: list[Event] = []
     changes: list[Change] = []
     answers: list[Answer] = []
     for command in commands:
-        decision = decide(state, command, Context(room, now, new_id("m")))
-        if isinstance(decision, Refusal | Unchanged | Repeat):
+        decision = decide(state, command, Context(room, now, new_id("m"), named or {}))
+        if isinstance(decision, _NO_EVENT):
             answers.append(_answer(state, decision, actor=command.actor))
             continue
         seq = 1 if state is None else state.head_seq + 1
@@ -57,7 +70,7 @@ def draft_batch(
             state = remember(state, [sent_of(entry)])
         entries.append(entry)
         events.append(decision)
-        changes.extend(project(state, decision))
+        changes.extend(project(state, decision, stamp))
         answers.append(Accepted(seq, msg_no=entry.msg_no, message_id=entry.message_id))
     return Draft(state, tuple(entries), tuple(events), tuple(changes), tuple(answers))
 

@@ -5,19 +5,17 @@ They change nothing durable, but each is one turn of the actor, so that its answ
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
-from justchat.rooms.commands import Command
+from justchat.rooms.commands import NO_SUCH_ROOM, Command
+from justchat.rooms.kept_commands import KeptCommand
 from justchat.rooms.permissions import Kind, Permission, Role, Visibility, permissions_of
-from justchat.rooms.state import RoomState
+from justchat.rooms.state import RoomState, circumstances_of, stored_settings
 from justchat.rooms.subscription import Subscription
-from justchat.wire.events import RoomSettings
+from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import MeView, RoomView
 from justchat.wire.times import rfc3339
 from storage.records import MemberRecord, RoomRecord
-
-_settings = msgspec.json.Decoder(RoomSettings)
 
 
 class Attach(Struct, frozen=True):
@@ -53,7 +51,18 @@ class Look(Struct, frozen=True):
     user: str
 
 
-RoomMessage = Command | Attach | GoLive | View | Look
+class Await(Struct, frozen=True):
+    """Ask what `Look` asks, and be answered once the room's head has come to `seq`."""
+
+    user: str
+    seq: int
+
+
+class Wake(Struct, frozen=True):
+    """Be awake: something is due. It asks for nothing, for what is due comes first in every turn."""
+
+
+RoomMessage = Command | KeptCommand | Attach | GoLive | View | Look | Await | Wake
 
 
 class Attached(Struct, frozen=True):
@@ -72,12 +81,39 @@ class OutOfReach(Struct, frozen=True):
 
 
 class Access(Struct, frozen=True):
-    """What a user may do as of `head`; entries up to `head` were visible to them at that moment."""
+    """What a user may do as of `head`; entries above `floor` and up to `head` were visible to them at that moment.
+
+    History is trimmed up to `trimmed`; where `floor` is above that, it is the user who does not see so far back.
+    """
 
     role: Role | None
     permissions: frozenset[Permission]
     head: int
     epoch: str
+    floor: int = 0
+    trimmed: int = 0
+
+
+def visible_to(state: RoomState | None, user: str) -> RoomState | Refusal:
+    """Give the room to whoever may know of it."""
+    if state is None or Permission.ROOM_VIEW not in state.allowed(user):
+        return NO_SUCH_ROOM
+    return state
+
+
+def access_of(state: RoomState | None, user: str) -> Access | Refusal:
+    """Say what a user may do."""
+    room = visible_to(state, user)
+    if isinstance(room, Refusal):
+        return room
+    return Access(
+        room.role_of(user),
+        room.allowed(user),
+        room.head_seq,
+        room.epoch,
+        room.floor_of(user),
+        room.held.floor_seq,
+    )
 
 
 def view_of(state: RoomState, user: str) -> RoomView:
@@ -100,9 +136,10 @@ def view_of(state: RoomState, user: str) -> RoomView:
 
 
 def view_of_record(record: RoomRecord, member: MemberRecord | None) -> RoomView:
-    """Show a room in a list, from its row alone, without waking it."""
+    """Show a room in a list, from its row alone, without waking it: a mute of the caller's does not show here."""
     role = None if member is None else Role(member.role)
-    kind, visibility = Kind(record.kind), Visibility(record.visibility)
+    settings, overrides = stored_settings(record)
+    room = circumstances_of(Kind(record.kind), Visibility(record.visibility), settings, overrides)
     return RoomView(
         id=record.id,
         kind=record.kind,
@@ -113,9 +150,6 @@ def view_of_record(record: RoomRecord, member: MemberRecord | None) -> RoomView:
         created_at=rfc3339(record.created_at),
         head_seq=record.applied_seq,
         epoch=record.epoch,
-        settings=_settings.decode(record.settings),
-        me=MeView(
-            None if role is None else role.value,
-            tuple(sorted(permissions_of(role, kind=kind, visibility=visibility))),
-        ),
+        settings=settings,
+        me=MeView(None if role is None else role.value, tuple(sorted(permissions_of(role, room)))),
     )

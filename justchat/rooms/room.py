@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+import trio
 from msgspec import Struct
 
 from actors import (
+    ActorCrashed,
     ActorError,
     ActorUnavailable,
     AskTimeout,
@@ -26,13 +28,18 @@ from actors import (
     Supervisor,
 )
 from justchat.rooms.commands import Answer, Command
-from justchat.rooms.queries import Access, Attach, Attached, GoLive, Look, OutOfReach, RoomMessage, View
+from justchat.rooms.kept_commands import KeptCommand
+from justchat.rooms.queries import Access, Attach, Attached, Await, GoLive, Look, OutOfReach, RoomMessage, View, Wake
 from justchat.rooms.room_actor import RoomActor, RoomLimits, RoomPorts
 from justchat.rooms.subscription import Subscribers, Subscription
+from justchat.rooms.waiters import SEQ_UNAVAILABLE
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.server_frames import RoomView
 
 T = TypeVar("T")
+
+# How long a reader who wants to see a seq waits for it.
+AWAIT_SECONDS = 2.0
 
 
 class Activation:
@@ -67,6 +74,9 @@ class RoomHealth(Struct, frozen=True):
     head_seq: int
 
 
+_CRASHED = Refusal(ErrorCode.INTERNAL, "the room could not do this (ActorCrashed)", (), 1.0)
+
+
 def refusal_of(error: ActorError) -> Refusal:
     """Say in the contract's words why an actor did not answer."""
     match error:
@@ -76,6 +86,8 @@ def refusal_of(error: ActorError) -> Refusal:
             return Refusal(ErrorCode.ROOM_OVERLOADED, "too many rooms are awake", (), 1.0)
         case ActorUnavailable(retry_after_seconds=seconds):
             return Refusal(ErrorCode.ROOM_UNAVAILABLE, "the room crashed repeatedly and rests", (), max(seconds, 0.1))
+        case ActorCrashed():
+            return _CRASHED
         case AskTimeout():
             return Refusal(ErrorCode.ROOM_UNAVAILABLE, "the room did not answer in time", (), 1.0)
         case _:
@@ -110,25 +122,42 @@ class Room:
             return refusal_of(error)
         return None
 
-    async def post(self, command: Command) -> Answer:
-        """Have a command decided and, if accepted, committed and fanned out."""
+    async def post(self, command: Command | KeptCommand) -> Answer:
+        """Have a command decided and, if accepted, made durable; what leads to an entry is fanned out, too."""
         return cast("Answer", await self._ask(command))
 
-    async def view(self, user: str) -> RoomView | Refusal:
-        """Look at the room as this user."""
-        return cast("RoomView | Refusal", await self._ask(View(user)))
+    async def view(self, user: str, *, min_seq: int | None = None) -> RoomView | Refusal:
+        """Look at the room as this user, as of `min_seq` at least."""
+        view = cast("RoomView | Refusal", await self._ask(View(user)))
+        if isinstance(view, Refusal) or min_seq is None or view.head_seq >= min_seq:
+            return view
+        access = await self.wait_for(user, min_seq)
+        return access if isinstance(access, Refusal) else cast("RoomView | Refusal", await self._ask(View(user)))
 
-    async def look(self, user: str) -> Access | Refusal:
-        """Ask what the user may do, and where the room stands."""
-        return cast("Access | Refusal", await self._ask(Look(user)))
+    async def look(self, user: str, *, min_seq: int | None = None) -> Access | Refusal:
+        """Ask what the user may do, and where the room stands: at `min_seq` at least, if that is given."""
+        access = cast("Access | Refusal", await self._ask(Look(user)))
+        if isinstance(access, Refusal) or min_seq is None or access.head >= min_seq:
+            return access
+        return await self.wait_for(user, min_seq)
+
+    async def wait_for(self, user: str, min_seq: int) -> Access | Refusal:
+        """Ask what the user may do once the room has come to `min_seq`; refused if that takes AWAIT_SECONDS."""
+        with trio.move_on_after(AWAIT_SECONDS):
+            while True:
+                answer = await self._ask(Await(user, min_seq), deadline_seconds=2 * AWAIT_SECONDS)
+                # Answers that a room owes are lost when it crashes; nothing speaks against asking again.
+                if answer is not _CRASHED:
+                    return cast("Access | Refusal", answer)
+        return SEQ_UNAVAILABLE
 
     async def attach(self, attach: Attach) -> Attached | OutOfReach | Refusal:
         """Join the stream of events."""
         return cast("Attached | OutOfReach | Refusal", await self._ask(attach))
 
-    async def go_live(self, subscription: Subscription) -> Attached | Refusal | None:
+    async def go_live(self, subscription: Subscription) -> Attached | OutOfReach | Refusal | None:
         """Ask for a subscription that has caught up to be pushed to again; None if it ended meanwhile."""
-        return cast("Attached | Refusal | None", await self._ask(GoLive(subscription)))
+        return cast("Attached | OutOfReach | Refusal | None", await self._ask(GoLive(subscription)))
 
     def detach(self, subscription: Subscription) -> None:
         """Leave the stream of events, at once."""
@@ -136,12 +165,13 @@ class Room:
         if activation is not None:
             activation.subscribers.detach(subscription)
 
-    async def _ask(self, message: RoomMessage) -> object:
+    async def _ask(self, message: RoomMessage, *, deadline_seconds: float | None = None) -> object:
         if self._rooms.draining:
             return Refusal(ErrorCode.DRAINING, "the server is restarting", (), 1.0)
+        seconds = self._rooms.ask_seconds if deadline_seconds is None else deadline_seconds
         try:
             inbox = self._rooms.registry.activate(self.id).inbox
-            return await inbox.ask(message, Reply[object](), deadline_seconds=self._rooms.ask_seconds)
+            return await inbox.ask(message, Reply[object](), deadline_seconds=seconds)
         except ActorError as error:
             return refusal_of(error)
 
@@ -173,6 +203,24 @@ class Rooms:
     def room(self, room: str) -> Room:
         """Give the handle of a room, awake or not, existing or not."""
         return Room(self, room)
+
+    def is_awake(self, room: str) -> bool:
+        """Tell whether a room has an actor now."""
+        return self.registry.find(room) is not None
+
+    def wake(self, room: str) -> bool:
+        """Wake a room, or remind it that something is due; False where that cannot be now."""
+        activation = self.registry.find(room)
+        if activation is not None and len(activation.inbox):
+            # It has a turn before it anyway, and what is due comes first in every turn.
+            return True
+        if self.draining:
+            return False
+        try:
+            self.registry.activate(room).inbox.tell(Wake())
+        except ActorError:
+            return False
+        return True
 
     def start_draining(self) -> None:
         """Refuse what is new; what is already queued is finished."""

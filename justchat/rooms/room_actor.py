@@ -1,8 +1,9 @@
 """The room actor: one task that serialises everything that happens in one room.
 
 It owns the room's state and promises the order of things: a batch is decided, committed, and only then fanned out and
-answered. Every failure it cannot explain crashes it on purpose; a new incarnation reloads the truth from storage, and
-the commands in hand are decided again, once. Refusals are values and crash nobody.
+answered; what is due by the clock comes before it, by the same way. Every failure it cannot explain crashes it on
+purpose; a new incarnation reloads the truth from storage, and the commands in hand are decided again, once. Refusals
+are values and crash nobody.
 """
 
 from __future__ import annotations
@@ -10,64 +11,49 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import trio
-from msgspec import Struct
 from msgspec.structs import replace
 
-from actors import Envelope, Inbox, Timings
-from justchat.door.frames import text_frame
-from justchat.rooms.broadcast import Ring, cut_of, segments
-from justchat.rooms.commands import (
-    NO_SUCH_ROOM,
-    Accepted,
-    Answer,
-    Command,
-    PostMessage,
-    messages_referred,
-)
+from actors import Envelope, Inbox, Reply, Timings
+from justchat.rooms.commands import Accepted, Answer, Command, PostMessage, names_referred
 from justchat.rooms.draft import Draft, draft_batch
-from justchat.rooms.permissions import Permission
-from justchat.rooms.queries import Access, Attach, Attached, GoLive, Look, OutOfReach, RoomMessage, View, view_of
-from justchat.rooms.reload import load_messages, load_state, missed_events
+from justchat.rooms.due import firing_of, outcome_of
+from justchat.rooms.items import ItemKind
+from justchat.rooms.keeper import Keeper
+from justchat.rooms.kept_commands import DismissReport, ReportMessage, ScheduleMessage, Unschedule
+from justchat.rooms.queries import (
+    Access,
+    Attach,
+    Attached,
+    Await,
+    GoLive,
+    Look,
+    OutOfReach,
+    RoomMessage,
+    View,
+    access_of,
+    view_of,
+    visible_to,
+)
+from justchat.rooms.reload import load_referred, load_state, missed_events
+from justchat.rooms.room_ports import FAULT_POINTS, TIMER_POINTS, RoomLimits, RoomPorts
+from justchat.rooms.room_stream import RoomStream
 from justchat.rooms.state import RoomState, remember, settled
 from justchat.rooms.subscription import Subscribers
-from justchat.wire import server_frames
+from justchat.rooms.sweep import NOTHING, sweep
+from justchat.rooms.timers import Timers
+from justchat.rooms.waiters import SEQ_UNAVAILABLE, Waiters
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.events import Event, MemberAdded, MemberJoined, RoomCreated
 from storage.errors import Conflict, OutcomeUnknown, StorageUnavailable
-from storage.ports import Journal
+from storage.records import DropItem, PutItem
 
-# Where a fault may be planted, in the order in which a command meets these points.
-FAULT_POINTS = ("loading", "before_commit", "after_commit", "before_fan_out", "after_fan_out")
+__all__ = ["FAULT_POINTS", "TIMER_POINTS", "RoomActor", "RoomLimits", "RoomPorts"]
 
 _UNKNOWN_IDLE_SECONDS = 0.5
+_WAITERS_MAX = 256
 _NOT_WRITTEN = Refusal(
     ErrorCode.STORAGE_UNAVAILABLE, "nothing was written; the same client_msg_id may be sent again", (), 1.0
 )
-
-
-class RoomLimits(Struct, frozen=True):
-    """Bounds of one room: inbox and ring in items, batch in commands a commit, times in seconds."""
-
-    inbox: int = 1024
-    batch: int = 256
-    idle_seconds: float = 600.0
-    load_seconds: float = 5.0
-    ring_entries: int = 1024
-    ring_bytes: int = 262_144
-
-
-class RoomPorts(Struct, frozen=True):
-    """What a room needs of the world.
-
-    `now_ms` gives wall-clock milliseconds; `joined(user, room, seq)` is told of each user who became a member at `seq`;
-    `fault(point, room)` may raise, for tests.
-    """
-
-    journal: Journal
-    now_ms: Callable[[], int]
-    new_id: Callable[[str], str]
-    joined: Callable[[str, str, int], None]
-    fault: Callable[[str, str], None] | None = None
 
 
 class RoomActor:
@@ -91,21 +77,38 @@ class RoomActor:
         self.passivate = passivate
         self.state: RoomState | None = None
         self.loaded = False
-        self.ring = Ring(head=0, max_entries=0, max_bytes=0)
+        self.stream = RoomStream(room, subscribers=subscribers, limits=limits)
+        self.timers = Timers(room, journal=ports.journal, now_ms=ports.now_ms)
+        self.keeper = Keeper(room, ports=ports)
+        # Each is an answer that is owed, of which an inbox allows no more than it holds messages.
+        self.waiters = Waiters(most=min(_WAITERS_MAX, limits.inbox))
         self.commits = Timings(64)
         self.batch_size = 0
 
     async def run(self) -> None:
         """Serve until nobody has needed the room for the idle time."""
+        self.timers.recover()
         await self._load()
         while True:
-            # Anybody may ask for a room that does not exist: such an actor does not hold its place for long.
-            idle_seconds = self.limits.idle_seconds if self.state is not None else _UNKNOWN_IDLE_SECONDS
-            batch = await self.inbox.take_within(self.limits.batch, idle_seconds)
+            await self._fire_due()
+            batch = await self.inbox.take_within(self.limits.batch, self._patience_seconds())
             if batch:
                 await self._turn(batch)
-            elif not self.subscribers and self.passivate():
+            elif self._may_sleep() and self.passivate():
                 return
+
+    def _patience_seconds(self) -> float:
+        # Anybody may ask for a room that does not exist: such an actor does not hold its place for long.
+        idle_seconds = self.limits.idle_seconds if self.state is not None else _UNKNOWN_IDLE_SECONDS
+        left = self.timers.seconds_left()
+        if left is None:
+            return idle_seconds
+        return left if left <= self.limits.timer_seconds else min(left, idle_seconds)
+
+    def _may_sleep(self) -> bool:
+        self.waiters.forget_abandoned()
+        is_needed = self.timers.resting or self.timers.is_due(within_seconds=self.limits.timer_seconds)
+        return not self.subscribers and not is_needed
 
     async def _load(self) -> None:
         self._reach("loading")
@@ -115,40 +118,42 @@ class RoomActor:
             # Nobody listens to a room that has just woken up: only an incarnation after another may have to catch up.
             after = self.subscribers.head if self.loaded else head
             missed = [] if self.state is None else await missed_events(self.ports.journal, self.state, after=after)
+            if self.state is not None:
+                await self.timers.load()
         # No await from here to the end: fan-out goes on where the crash broke it off.
-        self.ring = Ring(head=head, max_entries=self.limits.ring_entries, max_bytes=self.limits.ring_bytes)
-        for subscription in list(self.subscribers.live):
-            if subscription.seq < head:
-                self.subscribers.pull(subscription)
-                subscription.sink.fell_behind(subscription, head=head, announce=False)
+        self.stream.restart(missed, head=head, members=() if self.state is None else self.state.members)
         for seq, event in missed:
-            cut = cut_of(event, () if self.state is None else self.state.members)
-            if cut is not None:
-                self.subscribers.cut(cut, seq=seq)
             self._tell_joined(event, seq)
-        self.subscribers.head = head
         self.loaded = True
 
     async def _turn(self, batch: list[Envelope[RoomMessage]]) -> None:
         """Serve one batch: the commands first, as one commit, then what looks at their outcome."""
         began = trio.current_time()
+        # By the clock it was due before: a mute that is over must not refuse a post.
+        await self._fire_due()
         commands = [envelope for envelope in batch if isinstance(envelope.message, Command)]
         if commands:
             await self._serve_commands(commands, began)
         for envelope in batch:
             if not isinstance(envelope.message, Command) and envelope.reply is not None:
-                # A connection that has left must not be put into the table: nobody would ever take it out.
-                envelope.reply.set(None if envelope.reply.abandoned else self._look(envelope.message))
+                await self._serve_other(envelope.message, envelope.reply)
+
+    # Commands.
 
     async def _serve_commands(self, envelopes: list[Envelope[RoomMessage]], began: float) -> None:
         commands = [envelope.message for envelope in envelopes if isinstance(envelope.message, Command)]
         self.batch_size = len(commands)
+        draft, commit_seconds = await self._carry_out(commands, began)
+        self._answer(envelopes, draft.answers, began=began, commit_seconds=commit_seconds)
+
+    async def _carry_out(self, commands: Sequence[Command], began: float) -> tuple[Draft, float]:
         draft = await self._commit(commands)
         commit_seconds = trio.current_time() - began
         if draft.entries:
             self.commits.add(commit_seconds)
             await self._fan_out(draft)
-        self._answer(envelopes, draft.answers, began=began, commit_seconds=commit_seconds)
+            self.waiters.answer(0 if self.state is None else self.state.head_seq, self._access)
+        return draft, commit_seconds
 
     async def _commit(self, commands: Sequence[Command]) -> Draft:
         """Decide the commands and make what they change durable. The state moves only after the commit."""
@@ -174,6 +179,7 @@ class RoomActor:
             except StorageUnavailable:
                 return self._refused(draft)
             self._reach("after_commit")
+            self.timers.note(draft.changes)
             if draft.state is not None:
                 self.state = settled(draft.state)
             return draft
@@ -183,11 +189,13 @@ class RoomActor:
         await self.ports.journal.append((draft.append(),))
 
     async def _draft(self, commands: Sequence[Command]) -> Draft:
-        state = self.state
-        referred = {message for command in commands for message in messages_referred(command)}
-        if referred and state is not None:
-            state = await load_messages(self.ports.journal, state, sorted(referred))
-        return draft_batch(state, commands, room=self.room, now=self.ports.now_ms(), new_id=self.ports.new_id)
+        state, ports = self.state, self.ports
+        named: dict[str, str] = {}
+        if state is not None:
+            state = await load_referred(ports.journal, state, commands)
+            names = {name for command in commands for name in names_referred(command)}
+            named = await ports.resolve(sorted(names)) if names else {}
+        return draft_batch(state, commands, room=self.room, now=ports.now_ms(), new_id=ports.new_id, named=named)
 
     async def _recall(self, posts: Sequence[PostMessage]) -> bool:
         """Remember old posts that these repeat, which only the store knew of; tell whether there were any."""
@@ -206,11 +214,7 @@ class RoomActor:
 
     async def _fan_out(self, draft: Draft) -> None:
         self._reach("before_fan_out")
-        for entry in draft.entries:
-            self.ring.add(entry)
-        members = () if draft.state is None else draft.state.members
-        for segment in segments(draft.entries, draft.events, members=members):
-            await self.subscribers.deliver(segment)
+        await self.stream.fan_out(draft)
         for entry, event in zip(draft.entries, draft.events, strict=True):
             self._tell_joined(event, entry.seq)
         self._reach("after_fan_out")
@@ -242,85 +246,88 @@ class RoomActor:
             else:
                 envelope.reply.set(answer)
 
-    def _look(self, message: RoomMessage) -> object:
-        """Answer what changes nothing durable. No await: the answer is a point in the room's order."""
+    # What is due.
+
+    async def _fire_due(self) -> None:
+        """Do what is due by now: as ordinary commands, batch by batch, until nothing is left."""
+        while self.state is not None and self.timers.is_due():
+            try:
+                await self._fire(self.state)
+            except OutcomeUnknown:
+                raise
+            except StorageUnavailable:
+                # Nothing was written, and the timers are where they were.
+                self.timers.retry()
+                return
+
+    async def _fire(self, state: RoomState) -> None:
+        due = await self.timers.take()
+        self._reach("firing")
+        sweeps = any(item.kind == ItemKind.SWEEP for item in due)
+        found = await sweep(self.ports.journal, state, now=self.ports.now_ms()) if sweeps else NOTHING
+        firing = firing_of(due, sweep=found)
+        draft, _ = await self._carry_out(firing.commands, trio.current_time())
+        if draft.state is None or _NOT_WRITTEN in draft.answers:
+            self.timers.retry()
+            return
+        outcome = outcome_of(firing, draft.answers, draft.state, now=self.ports.now_ms())
+        self.timers.done(resting=outcome.resting)
+        await self._keep(outcome.changes)
+
+    async def _keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        """Set timers anew that led to nothing; what cannot be written is due again in a moment."""
+        if not changes:
+            return
+        try:
+            await self.keeper.keep(changes)
+        except StorageUnavailable:
+            self.timers.retry()
+        else:
+            self.timers.note(changes)
+
+    # What follows from no entry, and what changes nothing. All but the first is done in one step, without an await, so
+    # that each answer is a point in the room's order.
+
+    async def _serve_other(self, message: RoomMessage, reply: Reply[object]) -> None:
+        if reply.abandoned:
+            # A connection that has left must not be put into the table: nobody would ever take it out.
+            reply.set(None)
+            return
         match message:
+            case ScheduleMessage() | Unschedule() | ReportMessage() | DismissReport():
+                kept = await self.keeper.serve(message, self.state)
+                self.timers.note(kept.changes)
+                reply.set(kept.answer)
             case Attach():
-                return self._attach(message)
+                reply.set(self._attach(message))
             case GoLive():
-                return self._go_live(message)
+                reply.set(None if self.state is None else self.stream.go_live(message, self.state))
             case View(user=user):
-                state = self._visible_to(user)
-                return state if isinstance(state, Refusal) else view_of(state, user)
+                state = visible_to(self.state, user)
+                reply.set(state if isinstance(state, Refusal) else view_of(state, user))
             case Look(user=user):
-                state = self._visible_to(user)
-                if isinstance(state, Refusal):
-                    return state
-                return Access(state.role_of(user), state.allowed(user), state.head_seq, state.epoch)
+                reply.set(self._access(user))
+            case Await():
+                self._await(message, reply)
             case _:
                 raise TypeError(f"not a query: {type(message).__name__}")
 
-    def _visible_to(self, user: str) -> RoomState | Refusal:
-        if self.state is None or Permission.ROOM_VIEW not in self.state.allowed(user):
-            return NO_SUCH_ROOM
-        return self.state
-
     def _attach(self, attach: Attach) -> Attached | OutOfReach | Refusal:
-        subscription = attach.subscription
-        state = self._visible_to(subscription.user)
-        if isinstance(state, Refusal):
-            return state
-        head = state.head_seq
-        after = head if attach.after is None else attach.after
-        if attach.epoch is not None and attach.epoch != state.epoch:
-            return OutOfReach("epoch", state.epoch, head)
-        if after > head:
-            return OutOfReach("ahead", state.epoch, head)
-        covered = self.ring.covers(after)
-        newest = self.ring.after(after) if covered else []
-        # No await from here to the end: the snapshot and the subscription are one step.
-        snapshot = attach.events if attach.replay else (*attach.events, *newest)
-        snapshot_head = head if attach.replay or covered else after
-        frame = server_frames.subscribed(
-            self.room,
-            frame_id=attach.frame_id,
-            state=view_of(state, subscription.user),
-            head_seq=snapshot_head,
-            events=snapshot,
-        )
-        subscription.sink.force(text_frame(frame))
-        subscription.seq = after
-        if not covered:
-            self.subscribers.pull(subscription)
-            return Attached(live=False, head=head)
-        if attach.replay:
-            self._replay(attach, newest, head)
-        self.subscribers.go_live(subscription, seq=head)
-        return Attached(live=True, head=head)
+        state = visible_to(self.state, attach.subscription.user)
+        return state if isinstance(state, Refusal) else self.stream.attach(attach, state)
 
-    def _replay(self, attach: Attach, bodies: Sequence[bytes], head: int) -> None:
-        frames = [text_frame(body) for body in bodies]
-        frames.append(text_frame(server_frames.caught_up(self.room, seq=head)))
-        attach.subscription.sink.force(b"".join(frames), len(frames))
+    def _access(self, user: str) -> Access | Refusal:
+        return access_of(self.state, user)
 
-    def _go_live(self, message: GoLive) -> Attached | None:
-        """Answer None to a subscription that ended meanwhile."""
-        subscription = message.subscription
-        if subscription not in self.subscribers or self.state is None:
-            return None
-        head = self.state.head_seq
-        if not self.ring.covers(subscription.seq):
-            return Attached(live=False, head=head)
-        frames = [text_frame(body) for body in self.ring.after(subscription.seq)]
-        frames.append(text_frame(server_frames.caught_up(self.room, seq=head)))
-        # No await from here to the end: what the ring holds and the live stream join without a seam.
-        subscription.sink.force(b"".join(frames), len(frames))
-        self.subscribers.go_live(subscription, seq=head)
-        return Attached(live=True, head=head)
+    def _await(self, message: Await, reply: Reply[object]) -> None:
+        access = self._access(message.user)
+        if isinstance(access, Refusal) or access.head >= message.seq:
+            reply.set(access)
+        elif not self.waiters.add(message.user, message.seq, reply):
+            reply.set(SEQ_UNAVAILABLE)
 
     def _reach(self, point: str) -> None:
-        if self.ports.fault is not None:
-            self.ports.fault(point, self.room)
+        self.ports.reach(point, self.room)
 
 
 def _is_change(answer: Answer) -> bool:

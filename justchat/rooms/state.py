@@ -1,46 +1,58 @@
-"""A room's state, and how an event changes it. Immutable, so that a batch can be tried before it is committed.
+"""A room's state: what it is as of some entry. Immutable, so that a batch can be tried before it is committed.
 
-`evolve` is the only way a state comes about after loading; it asks no questions and refuses nothing. The maps are
-persistent (a change shares structure with the state before it), so a tentative state costs microseconds at any size.
+`justchat.rooms.evolve` is the only way a state comes about after loading. The maps are persistent (a change shares
+structure with the state before it), so a tentative state costs microseconds at any size.
 """
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeVar
 
 import msgspec
 from immutables import Map
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from justchat.rooms.permissions import Kind, Permission, Role, Visibility, permissions_of
-from justchat.wire.events import (
-    Event,
-    MemberAdded,
-    MemberJoined,
-    MemberLeft,
-    MemberRemoved,
-    MemberRoleChanged,
-    Message,
-    MessageCreated,
-    MessageDeleted,
-    RoomCreated,
-    RoomDeleted,
-    RoomSettings,
-    RoomUpdated,
-)
-from storage.records import MemberRecord, RoomSnapshot, Sent
+from justchat.rooms.items import Ban, Invite, ItemKind, Mute, Pin, Retention, Spoke
+from justchat.rooms.permissions import ROLES, Circumstances, Kind, Permission, Role, Visibility, permissions_of
+from justchat.wire.events import Message, Overrides, RoomSettings
+from storage.records import ItemRecord, MemberRecord, RoomRecord, RoomSnapshot, Sent
+
+T = TypeVar("T")
 
 # How many recent posts are remembered in memory; older repeats are found by the store's unique index.
 SENT_KEPT = 512
-_settings = msgspec.json.Decoder(RoomSettings)
+
+
+class StoredSettings(RoomSettings, frozen=True):
+    """A room's settings as its row keeps them: with the deviations from the roles' defaults, if there are any."""
+
+    overrides: Overrides | UnsetType = UNSET
+
+
+_settings = msgspec.json.Decoder(StoredSettings)
+_encode = msgspec.json.Encoder().encode
+
+
+class Held(Struct, frozen=True):
+    """What a room keeps in memory besides its members, by user, invite or message.
+
+    `floor_seq` is the seq up to which history is trimmed.
+    """
+
+    bans: Map[str, Ban] = Map()
+    mutes: Map[str, Mute] = Map()
+    invites: Map[str, Invite] = Map()
+    pins: Map[str, Pin] = Map()
+    spoke: Map[str, Spoke] = Map()
+    floor_seq: int = 0
 
 
 class RoomState(Struct, frozen=True):
     """What a room is as of `head_seq`.
 
-    `sent` remembers recent posts by (sender, client_msg_id). `loaded` holds the messages that the commands of the
-    present batch refer to, and is empty between batches.
+    `sent` remembers recent posts by (sender, client_msg_id). `loaded` and `reacted` hold the messages and the keys of
+    the reactions that the commands of the present batch refer to, and are empty between batches.
     """
 
     id: str
@@ -56,19 +68,35 @@ class RoomState(Struct, frozen=True):
     last_msg_no: int
     members: Map[str, MemberRecord]
     deleted_at: int | None = None
+    overrides: Overrides = {}
+    held: Held = Held()
     sent: Map[tuple[str, str], Sent] = Map()
     loaded: Map[str, Message] = Map()
+    reacted: Map[str, bool] = Map()
 
     def role_of(self, user: str) -> Role | None:
         """Give the user's role, None for somebody who is not a member."""
         member = self.members.get(user)
-        return None if member is None else Role(member.role)
+        return None if member is None else ROLES[member.role]
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What bears on everybody's permissions."""
+        return circumstances_of(self.kind, self.visibility, self.settings, self.overrides)
 
     def allowed(self, user: str) -> frozenset[Permission]:
         """Give the user's effective permissions; nobody may do anything in a deleted room."""
         if self.deleted_at is not None:
             return frozenset()
-        return permissions_of(self.role_of(user), kind=self.kind, visibility=self.visibility)
+        muted, banned = user in self.held.mutes, user in self.held.bans
+        return permissions_of(self.role_of(user), self.circumstances, muted=muted, banned=banned)
+
+    def floor_of(self, user: str) -> int:
+        """Give the seq up to which history is not there for this user: trimmed, or from before they joined."""
+        if self.settings.history_visibility == "shared":
+            return self.held.floor_seq
+        member = self.members.get(user)
+        return max(self.held.floor_seq, self.head_seq if member is None else member.joined_seq - 1)
 
     def owners(self) -> int:
         """Count the owners."""
@@ -84,11 +112,32 @@ class Stamp(Struct, frozen=True):
     actor: str
 
 
+def circumstances_of(kind: Kind, visibility: Visibility, settings: RoomSettings, overrides: Overrides) -> Circumstances:
+    """Say what bears on permissions in such a room."""
+    return Circumstances(kind, visibility, settings.read_only, settings.archived, overrides)
+
+
+def stored_settings(record: RoomRecord) -> tuple[RoomSettings, Overrides]:
+    """Read a room's settings and its deviations from the roles' defaults from its row."""
+    stored = _settings.decode(record.settings)
+    public = {name: getattr(stored, name) for name in RoomSettings.__struct_fields__}
+    return RoomSettings(**public), {} if stored.overrides is UNSET else stored.overrides
+
+
+def settings_doc(state: RoomState) -> bytes:
+    """Write what `stored_settings` reads."""
+    if not state.overrides:
+        return _encode(state.settings)
+    public = {name: getattr(state.settings, name) for name in RoomSettings.__struct_fields__}
+    return _encode(StoredSettings(**public, overrides=state.overrides))
+
+
 def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:
     """Build the state that storage remembers as of the room's `applied_seq`; None if there is only a journal."""
     room = snapshot.room
     if room is None:
         return None
+    settings, overrides = stored_settings(room)
     return RoomState(
         id=room.id,
         kind=Kind(room.kind),
@@ -98,44 +147,30 @@ def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:
         created_by=room.created_by,
         created_at=room.created_at,
         epoch=room.epoch,
-        settings=_settings.decode(room.settings),
+        settings=settings,
         head_seq=room.applied_seq,
         last_msg_no=room.last_msg_no,
         members=Map({member.user: member for member in snapshot.members}),
         deleted_at=room.deleted_at,
+        overrides=overrides,
+        held=_held(snapshot.items),
     )
 
 
-def evolve(state: RoomState | None, event: Event, stamp: Stamp) -> RoomState:
-    """Apply one event. Only `RoomCreated` may meet a room that is not there yet."""
-    if isinstance(event, RoomCreated):
-        if state is not None or stamp.seq != 1:
-            raise ValueError(f"{stamp.room}: room.created at seq {stamp.seq}, but a room is created once, at seq 1")
-        return _created(event, stamp)
-    if state is None:
-        raise ValueError(f"{stamp.room}: the journal does not begin with room.created")
-    if state.head_seq + 1 != stamp.seq:
-        raise ValueError(f"{stamp.room}: seq {stamp.seq} does not follow {state.head_seq}")
-    match event:
-        case MessageCreated(message=message):
-            return replace(state, head_seq=stamp.seq, last_msg_no=message.msg_no)
-        case MessageDeleted(id=message_id):
-            return replace(state, head_seq=stamp.seq, loaded=_with_tombstone(state.loaded, message_id))
-        case RoomUpdated(new=new):
-            return _updated(state, new.name, new.topic, new.visibility, stamp.seq)
-        case RoomDeleted():
-            return replace(state, head_seq=stamp.seq, deleted_at=stamp.ts)
-        case MemberJoined(user=user, role=role) | MemberAdded(user=user, role=role):
-            member = MemberRecord(stamp.room, user, role, stamp.seq, stamp.ts)
-            return replace(state, head_seq=stamp.seq, members=state.members.set(user, member))
-        case MemberLeft(user=user) | MemberRemoved(user=user):
-            members = state.members.delete(user) if user in state.members else state.members
-            return replace(state, head_seq=stamp.seq, members=members)
-        case MemberRoleChanged(user=user, new=role):
-            member = replace(state.members[user], role=role)
-            return replace(state, head_seq=stamp.seq, members=state.members.set(user, member))
-        case _:
-            assert_never(event)
+def _held(items: tuple[ItemRecord, ...]) -> Held:
+    retention = _of_kind(items, ItemKind.RETENTION, Retention)
+    return Held(
+        bans=_of_kind(items, ItemKind.BAN, Ban),
+        mutes=_of_kind(items, ItemKind.MUTE, Mute),
+        invites=_of_kind(items, ItemKind.INVITE, Invite),
+        pins=_of_kind(items, ItemKind.PIN, Pin),
+        spoke=_of_kind(items, ItemKind.SPOKE, Spoke),
+        floor_seq=retention[""].floor_seq if "" in retention else 0,
+    )
+
+
+def _of_kind(items: tuple[ItemRecord, ...], kind: ItemKind, form: type[T]) -> Map[str, T]:
+    return Map({item.key: msgspec.json.decode(item.doc, type=form) for item in items if item.kind == kind})
 
 
 def remember(state: RoomState, posts: list[Sent]) -> RoomState:
@@ -149,46 +184,6 @@ def settled(state: RoomState) -> RoomState:
     if len(sent) >= 2 * SENT_KEPT:
         newest = sorted(sent.values(), key=lambda post: post.seq)[-SENT_KEPT:]
         sent = Map({(post.sender, post.client_msg_id): post for post in newest})
-    return replace(state, sent=sent, loaded=Map()) if sent is not state.sent or state.loaded else state
-
-
-def tombstone(message: Message) -> Message:
-    """Give the message as it reads once deleted: its place stays, its content goes."""
-    if message.deleted:
-        return message
-    return replace(message, body="", deleted=True, rev=message.rev + 1, mentions=())
-
-
-def _with_tombstone(loaded: Map[str, Message], message_id: str) -> Map[str, Message]:
-    message = loaded.get(message_id)
-    return loaded if message is None else loaded.set(message_id, tombstone(message))
-
-
-def _updated(state: RoomState, name: str | None, topic: str | None, visibility: str | None, seq: int) -> RoomState:
-    return replace(
-        state,
-        head_seq=seq,
-        name=state.name if name is None else name,
-        topic=state.topic if topic is None else topic,
-        visibility=state.visibility if visibility is None else Visibility(visibility),
-    )
-
-
-def _created(event: RoomCreated, stamp: Stamp) -> RoomState:
-    members = {
-        member.user: MemberRecord(stamp.room, member.user, member.role, stamp.seq, stamp.ts) for member in event.members
-    }
-    return RoomState(
-        id=stamp.room,
-        kind=Kind(event.kind),
-        visibility=Visibility(event.visibility),
-        name=event.name,
-        topic=event.topic,
-        created_by=stamp.actor,
-        created_at=stamp.ts,
-        epoch=event.epoch,
-        settings=event.settings,
-        head_seq=stamp.seq,
-        last_msg_no=0,
-        members=Map(members),
-    )
+    if sent is state.sent and not state.loaded and not state.reacted:
+        return state
+    return replace(state, sent=sent, loaded=Map(), reacted=Map())

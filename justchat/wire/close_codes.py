@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 
 class CloseCode(IntEnum):
@@ -31,6 +33,30 @@ class CloseCode(IntEnum):
     SESSION_REVOKED = 4502
     PROTOCOL_VERSION = 4503
     TOO_MANY_CONNECTIONS = 4504
+
+
+CLOSE_MEANINGS: Final[Mapping[CloseCode, str]] = {
+    CloseCode.NORMAL: "the client said goodbye",
+    CloseCode.GOING_AWAY: "the server or the client goes away",
+    CloseCode.PROTOCOL_ERROR: "not the WebSocket protocol",
+    CloseCode.BINARY_REFUSED: "a binary message; send text",
+    CloseCode.NOT_UTF8: "text that is not UTF-8",
+    CloseCode.POLICY: "refused by a policy of the server",
+    CloseCode.TOO_BIG: "a message larger than `limits.frame_max_bytes`",
+    CloseCode.INTERNAL: "a failure of the server",
+    CloseCode.RESTARTING: "the server restarts; `goodbye` says when to come back",
+    CloseCode.OVERLOADED: "the server or its storage cannot serve now",
+    CloseCode.CONNECTION_CRASHED: "a bug in the server, which ended this connection alone",
+    CloseCode.NO_PONG: "no sign of life for too long",
+    CloseCode.STALLED_READER: "the client read nothing for too long",
+    CloseCode.RATE_LIMITED: "too many commands, and the warnings in `error` were not heeded",
+    CloseCode.TOKEN_EXPIRED: "the access token has expired",
+    CloseCode.BAD_FRAME: "the third message that was no frame of this protocol",
+    CloseCode.UNAUTHENTICATED: "no valid token, or no `hello` in time",
+    CloseCode.SESSION_REVOKED: "the session was ended or the account disabled",
+    CloseCode.PROTOCOL_VERSION: "a version of the protocol that is not served",
+    CloseCode.TOO_MANY_CONNECTIONS: "too many connections of this user",
+}
 
 
 def may_reconnect(code: int) -> bool:

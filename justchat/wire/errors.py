@@ -7,9 +7,10 @@ people and may. A refusal is a value, not an exception: an exception means a bug
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class ErrorCode(StrEnum):
@@ -31,6 +32,10 @@ class ErrorCode(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     UNSUPPORTED_MEDIA = "unsupported_media"
     RATE_LIMITED = "rate_limited"
+    SLOW_MODE = "slow_mode"
+    MUTED = "muted"
+    BANNED = "banned"
+    PRECONDITION_FAILED = "precondition_failed"
     ROOM_OVERLOADED = "room_overloaded"
     ROOM_UNAVAILABLE = "room_unavailable"
     SEQ_UNAVAILABLE = "seq_unavailable"
@@ -57,6 +62,10 @@ _STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.PAYLOAD_TOO_LARGE: (413, "Too large"),
     ErrorCode.UNSUPPORTED_MEDIA: (415, "Unsupported media type"),
     ErrorCode.RATE_LIMITED: (429, "Too many requests"),
+    ErrorCode.SLOW_MODE: (429, "This room is in slow mode"),
+    ErrorCode.MUTED: (403, "Muted in this room"),
+    ErrorCode.BANNED: (403, "Banned from this room"),
+    ErrorCode.PRECONDITION_FAILED: (412, "Changed meanwhile"),
     ErrorCode.ROOM_OVERLOADED: (503, "This room is overloaded"),
     ErrorCode.ROOM_UNAVAILABLE: (503, "This room is unavailable"),
     ErrorCode.SEQ_UNAVAILABLE: (412, "Not there yet"),
@@ -95,7 +104,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    code: str
+    code: Annotated[str, Meta(description="Stable, and never another meaning.", examples=[*map(str, ErrorCode)])]
     instance: str | None = None
     request_id: str | None = None
     errors: tuple[FieldProblem, ...] = ()

@@ -1,162 +1,169 @@
-"""The event catalogue: one type per durable event, and the one place where an event becomes bytes.
+"""The event catalogue: every durable event, and the one place where an event becomes bytes.
 
 An event's bytes are made once, when its entry is made: what is stored is what is broadcast and what catch-up replays.
-Adding an event is adding a struct here, its rule in `justchat.rooms.state`, and its row changes in
-`justchat.rooms.project`.
+Adding an event is adding a struct to `message_events` or `room_events`, its name here, its rule in
+`justchat.rooms.evolve`, and its row changes in `justchat.rooms.project`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from justchat.wire.message_events import (
+    HistoryTrimmed,
+    Message,
+    MessageCreated,
+    MessageDeleted,
+    MessageExpired,
+    MessageGone,
+    MessagesBulkDeleted,
+    MessageUpdated,
+    PinAdded,
+    PinRemoved,
+    ReactionAdded,
+    ReactionCount,
+    ReactionRemoved,
+)
+from justchat.wire.room_events import (
+    InviteCreated,
+    InviteRevoked,
+    MemberAdded,
+    MemberBanned,
+    MemberJoined,
+    MemberLeft,
+    MemberMuted,
+    MemberRemoved,
+    MemberRoleChanged,
+    MemberUnbanned,
+    MemberUnmuted,
+    MemberView,
+    Overrides,
+    PermissionsUpdated,
+    RoomArchived,
+    RoomChanges,
+    RoomCreated,
+    RoomDeleted,
+    RoomSettings,
+    RoomUpdated,
+    SettingsChanges,
+)
 from justchat.wire.times import rfc3339
 
+__all__ = [
+    "EVENTS",
+    "SYSTEM",
+    "Event",
+    "EventFrame",
+    "HistoryTrimmed",
+    "InviteCreated",
+    "InviteRevoked",
+    "MemberAdded",
+    "MemberBanned",
+    "MemberJoined",
+    "MemberLeft",
+    "MemberMuted",
+    "MemberRemoved",
+    "MemberRoleChanged",
+    "MemberUnbanned",
+    "MemberUnmuted",
+    "MemberView",
+    "Message",
+    "MessageCreated",
+    "MessageDeleted",
+    "MessageExpired",
+    "MessageGone",
+    "MessageUpdated",
+    "MessagesBulkDeleted",
+    "Overrides",
+    "PermissionsUpdated",
+    "PinAdded",
+    "PinRemoved",
+    "RawEvent",
+    "ReactionAdded",
+    "ReactionCount",
+    "ReactionRemoved",
+    "RoomArchived",
+    "RoomChanges",
+    "RoomCreated",
+    "RoomDeleted",
+    "RoomSettings",
+    "RoomUpdated",
+    "SettingsChanges",
+    "decode_event",
+    "decode_message",
+    "encode_event",
+    "encode_message",
+    "event_name",
+]
 
-class RoomSettings(Struct, frozen=True):
-    """A room's settings that members may see."""
-
-    slow_mode_seconds: int = 0
-    retention_days: int | None = None
-    history_visibility: str = "shared"
-    read_only: bool = False
-    archived: bool = False
-
-
-class MemberView(Struct, frozen=True):
-    """A member as events name it."""
-
-    user: str
-    role: str
-
-
-class Message(Struct, frozen=True, omit_defaults=True):
-    """A message as REST and events show it. `body` of a deleted message is empty."""
-
-    id: str
-    room: str
-    seq: int
-    msg_no: int
-    rev: int
-    author: str
-    body: str
-    created_at: str
-    client_msg_id: str | None = None
-    edited_at: str | None = None
-    deleted: bool = False
-    reply_to: str | None = None
-    thread_root: str | None = None
-    reply_count: int = 0
-    mentions: tuple[str, ...] = ()
-
-
-class RoomCreated(Struct, frozen=True):
-    """Seq 1 of every room: who made it, how it is set up and who is in it."""
-
-    kind: str
-    visibility: str
-    name: str
-    topic: str
-    epoch: str
-    settings: RoomSettings
-    members: tuple[MemberView, ...]
-
-
-class RoomChanges(Struct, frozen=True, omit_defaults=True):
-    """The fields of a room that a change touched; the others are absent."""
-
-    name: str | None = None
-    topic: str | None = None
-    visibility: str | None = None
-
-
-class RoomUpdated(Struct, frozen=True):
-    """Name, topic or visibility changed: the touched fields before and after."""
-
-    old: RoomChanges
-    new: RoomChanges
-
-
-class RoomDeleted(Struct, frozen=True):
-    """The room is gone; nothing follows."""
-
-
-class MemberJoined(Struct, frozen=True):
-    """A user joined on their own."""
-
-    user: str
-    role: str
-
-
-class MemberLeft(Struct, frozen=True):
-    """A user left on their own."""
-
-    user: str
-
-
-class MemberAdded(Struct, frozen=True):
-    """The actor added a user."""
-
-    user: str
-    role: str
-
-
-class MemberRemoved(Struct, frozen=True):
-    """The actor removed a user: the last event of this room that the user receives."""
-
-    user: str
-
-
-class MemberRoleChanged(Struct, frozen=True):
-    """The actor gave a member another role."""
-
-    user: str
-    old: str
-    new: str
-
-
-class MessageCreated(Struct, frozen=True):
-    """A message was posted. On the wire its `data` is the message itself."""
-
-    message: Message
-
-
-class MessageDeleted(Struct, frozen=True):
-    """A message became a tombstone; its seq and number stay."""
-
-    id: str
-    message_seq: int
-    msg_no: int
-
+SYSTEM: Final = "system"
+"""The actor of what happens by itself: a mute that ends, a message that expires, history that is trimmed."""
 
 Event = (
     RoomCreated
     | RoomUpdated
+    | RoomArchived
     | RoomDeleted
     | MemberJoined
     | MemberLeft
     | MemberAdded
     | MemberRemoved
     | MemberRoleChanged
+    | MemberBanned
+    | MemberUnbanned
+    | MemberMuted
+    | MemberUnmuted
+    | InviteCreated
+    | InviteRevoked
+    | PermissionsUpdated
     | MessageCreated
+    | MessageUpdated
     | MessageDeleted
+    | MessageExpired
+    | MessagesBulkDeleted
+    | ReactionAdded
+    | ReactionRemoved
+    | PinAdded
+    | PinRemoved
+    | HistoryTrimmed
 )
 
 EVENTS: Final[dict[str, type[Event]]] = {
     "room.created": RoomCreated,
     "room.updated": RoomUpdated,
+    "room.archived": RoomArchived,
     "room.deleted": RoomDeleted,
     "member.joined": MemberJoined,
     "member.left": MemberLeft,
     "member.added": MemberAdded,
     "member.removed": MemberRemoved,
     "member.role_changed": MemberRoleChanged,
+    "member.banned": MemberBanned,
+    "member.unbanned": MemberUnbanned,
+    "member.muted": MemberMuted,
+    "member.unmuted": MemberUnmuted,
+    "invite.created": InviteCreated,
+    "invite.revoked": InviteRevoked,
+    "permissions.updated": PermissionsUpdated,
     "message.created": MessageCreated,
+    "message.updated": MessageUpdated,
     "message.deleted": MessageDeleted,
+    "message.expired": MessageExpired,
+    "message.bulk_deleted": MessagesBulkDeleted,
+    "reaction.added": ReactionAdded,
+    "reaction.removed": ReactionRemoved,
+    "pin.added": PinAdded,
+    "pin.removed": PinRemoved,
+    "history.trimmed": HistoryTrimmed,
 }
 _NAMES: Final = {struct: name for name, struct in EVENTS.items()}
+
+
+RawEvent = Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/Event"})]
+"""An event's bytes as part of something else; schemas refer to that of all events."""
 
 
 class EventFrame(Struct, frozen=True):

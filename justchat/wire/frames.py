@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from justchat.wire.emoji import EMOJI_MAX_CHARACTERS
 from justchat.wire.errors import ErrorCode, FieldProblem, Refusal
 from justchat.wire.strict_json import decode_strict
 
@@ -20,6 +21,7 @@ FrameId = Annotated[str, Meta(max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ClientMsgId = Annotated[str, Meta(min_length=1, max_length=64)]
 PageLimit = Annotated[int, Meta(ge=1, le=100)]
+Rev = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,10 +58,34 @@ class SendData(Struct, frozen=True, forbid_unknown_fields=True):
     client_msg_id: ClientMsgId
     body: Annotated[str, Meta(min_length=1)]
     reply_to: Id | None = None
+    thread_root: Id | None = None
+    mentions: tuple[Id, ...] = ()
+    expires_in: int | None = None
+
+
+class EditData(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message's new text. `rev`, if given, must be that of the text that the editor saw."""
+
+    message: Id
+    body: Annotated[str, Meta(min_length=1)]
+    rev: Rev | None = None
 
 
 class DeleteData(Struct, frozen=True, forbid_unknown_fields=True):
     """Which message to turn into a tombstone."""
+
+    message: Id
+
+
+class ReactionData(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which message a reaction is to, and the reaction."""
+
+    message: Id
+    emoji: Annotated[str, Meta(min_length=1, max_length=EMOJI_MAX_CHARACTERS)]
+
+
+class PinData(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which message a pin is on."""
 
     message: Id
 
@@ -115,6 +141,46 @@ class Delete(Struct, frozen=True, forbid_unknown_fields=True, tag="delete"):
     id: FrameId | None = None
 
 
+class Edit(Struct, frozen=True, forbid_unknown_fields=True, tag="edit"):
+    """Change one's own message; answered by `ack` or `error`."""
+
+    room: Id
+    data: EditData
+    id: FrameId | None = None
+
+
+class React(Struct, frozen=True, forbid_unknown_fields=True, tag="react"):
+    """React to a message; answered by `ack` or `error`."""
+
+    room: Id
+    data: ReactionData
+    id: FrameId | None = None
+
+
+class Unreact(Struct, frozen=True, forbid_unknown_fields=True, tag="unreact"):
+    """Take a reaction back; answered by `ack` or `error`."""
+
+    room: Id
+    data: ReactionData
+    id: FrameId | None = None
+
+
+class Pin(Struct, frozen=True, forbid_unknown_fields=True, tag="pin"):
+    """Pin a message; answered by `ack` or `error`."""
+
+    room: Id
+    data: PinData
+    id: FrameId | None = None
+
+
+class Unpin(Struct, frozen=True, forbid_unknown_fields=True, tag="unpin"):
+    """Pin a message no longer; answered by `ack` or `error`."""
+
+    room: Id
+    data: PinData
+    id: FrameId | None = None
+
+
 class Fetch(Struct, frozen=True, forbid_unknown_fields=True, tag="fetch"):
     """History over the socket; answered by `page`."""
 
@@ -129,8 +195,24 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag="ping"):
     id: FrameId | None = None
 
 
-ClientFrame = Hello | Subscribe | Unsubscribe | Send | Delete | Fetch | Ping
-FRAME_TYPES: Final = ("hello", "subscribe", "unsubscribe", "send", "delete", "fetch", "ping")
+CommandFrame = Send | Edit | Delete | React | Unreact | Pin | Unpin
+"""What changes a room. The other frames ask for something, or are about the connection itself."""
+
+ClientFrame = Hello | Subscribe | Unsubscribe | CommandFrame | Fetch | Ping
+FRAME_TYPES: Final = (
+    "hello",
+    "subscribe",
+    "unsubscribe",
+    "send",
+    "edit",
+    "delete",
+    "react",
+    "unreact",
+    "pin",
+    "unpin",
+    "fetch",
+    "ping",
+)
 _decoder: Final = msgspec.json.Decoder(ClientFrame)
 
 

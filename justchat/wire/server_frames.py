@@ -6,13 +6,14 @@ journal's own except where the contract says so, and may be made anew for each r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from justchat.wire.errors import Problem, Refusal, problem
-from justchat.wire.events import RoomSettings
+from justchat.wire.events import RawEvent, RoomSettings
 
 
 class Limits(Struct, frozen=True):
@@ -85,7 +86,7 @@ class SubscribedData(Struct, frozen=True):
     epoch: str
     head_seq: int
     state: RoomView
-    events: tuple[msgspec.Raw, ...]
+    events: tuple[RawEvent, ...]
 
 
 class AckData(Struct, frozen=True, omit_defaults=True):
@@ -119,7 +120,7 @@ class ResetData(Struct, frozen=True):
 class PageData(Struct, frozen=True):
     """A page of events, ascending; `more` says whether another page lies in the asked direction."""
 
-    events: tuple[msgspec.Raw, ...]
+    events: tuple[RawEvent, ...]
     more: bool
     head_seq: int
 
@@ -204,3 +205,28 @@ def pong(frame_id: str | None) -> bytes:
 def goodbye(*, reason: str, reconnect_after_ms: int) -> bytes:
     """Announce that the server hangs up."""
     return _encode(ServerFrame("goodbye", data=GoodbyeData(reason, reconnect_after_ms)))
+
+
+class FrameForm(Struct, frozen=True):
+    """What a frame of one type looks like: who makes it, its `data`, and which fields of the envelope it has."""
+
+    maker: Callable[..., bytes]
+    data: type[Struct] | None
+    always: tuple[str, ...] = ()
+    sometimes: tuple[str, ...] = ()
+
+
+SERVER_FRAMES: Final[Mapping[str, FrameForm]] = {
+    "welcome": FrameForm(welcome, WelcomeData, sometimes=("id",)),
+    "subscribed": FrameForm(subscribed, SubscribedData, always=("room",), sometimes=("id",)),
+    "caught_up": FrameForm(caught_up, SeqData, always=("room",)),
+    "lagging": FrameForm(lagging, SeqData, always=("room",)),
+    "unsubscribed": FrameForm(unsubscribed, SeqData, always=("room",), sometimes=("id",)),
+    "reset": FrameForm(reset, ResetData, always=("room",), sometimes=("id",)),
+    "ack": FrameForm(ack, AckData, always=("room", "seq"), sometimes=("id",)),
+    "error": FrameForm(error, Problem, sometimes=("id", "room")),
+    "page": FrameForm(page, PageData, always=("room",), sometimes=("id",)),
+    "pong": FrameForm(pong, None, sometimes=("id",)),
+    "goodbye": FrameForm(goodbye, GoodbyeData),
+}
+"""Every frame that is not a durable event, by its type."""

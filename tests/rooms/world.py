@@ -12,16 +12,22 @@ import trio
 
 from actors import RestartPolicy, Supervisor
 from justchat.connections.catch_up import CatchUp
-from justchat.rooms.commands import Accepted, CreateRoom, PostMessage
+from justchat.rooms.commands import Accepted, Command, CreateRoom, PostMessage
+from justchat.rooms.items import ItemKind
+from justchat.rooms.kept_commands import KeptCommand
+from justchat.rooms.mentions import resolver
 from justchat.rooms.permissions import Kind, Visibility
-from justchat.rooms.posts import post
+from justchat.rooms.posts import Content, post
 from justchat.rooms.queries import Attach
 from justchat.rooms.room import ActorFactory, Room, Rooms
 from justchat.rooms.room_actor import RoomActor, RoomLimits, RoomPorts
 from justchat.rooms.subscription import Subscription
-from storage.memory import MemoryJournal, MemoryStore
-from storage.ports import Journal
-from storage.records import Append
+from justchat.rooms.timekeeper import Timekeeper
+from justchat.wire.errors import Refusal
+from justchat.wire.events import RoomSettings
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.ports import Directory
+from storage.records import Append, ItemRecord
 
 ROOM = "r_1"
 OWNER = "u_owner"
@@ -75,20 +81,57 @@ class RecordingSink:
 class World:
     """Rooms over one journal, with handles for the tests."""
 
-    def __init__(self, rooms: Rooms, journal: Journal, supervisor: Supervisor) -> None:
+    def __init__(self, rooms: Rooms, journal: MemoryJournal, directory: Directory, supervisor: Supervisor) -> None:
         self.rooms = rooms
         self.journal = journal
+        self.directory = directory
         self.supervisor = supervisor
         self.joined: list[tuple[str, str, int]] = []
 
     def room(self, room: str = ROOM) -> Room:
         return self.rooms.room(room)
 
-    async def create(self, *members: str, room: str = ROOM, visibility: Visibility = Visibility.PRIVATE) -> Room:
+    async def create(
+        self,
+        *members: str,
+        room: str = ROOM,
+        visibility: Visibility = Visibility.PRIVATE,
+        settings: RoomSettings | None = None,
+    ) -> Room:
         handle = self.rooms.room(room)
-        answer = await handle.post(CreateRoom(OWNER, Kind.GROUP, visibility, "Room", "", "e_1", members))
+        command = CreateRoom(OWNER, Kind.GROUP, visibility, "Room", "", "e_1", members, settings or RoomSettings())
+        answer = await handle.post(command)
         assert isinstance(answer, Accepted), answer
         return handle
+
+    async def do(self, command: Command | KeptCommand, *, room: str = ROOM) -> Accepted:
+        """Have a command carried out."""
+        answer = await self.room(room).post(command)
+        assert isinstance(answer, Accepted), answer
+        return answer
+
+    async def refusal(self, command: Command | KeptCommand, *, room: str = ROOM) -> str:
+        """Have a command refused, and give the code."""
+        answer = await self.room(room).post(command)
+        assert isinstance(answer, Refusal), answer
+        return answer.code.value
+
+    async def history(self, room: str = ROOM) -> list[str]:
+        """Give what happened in a room: the types of its entries."""
+        entries = await self.journal.read(room, after=0, limit=10_000)
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        return [entry.type for entry in entries]
+
+    async def items(self, kind: ItemKind, room: str = ROOM) -> list[ItemRecord]:
+        """Give a room's items of a kind."""
+        page = await self.directory.items(kind.value, room=room, cursor=None, limit=1000)
+        return list(page.items)
+
+    def restarts(self, room: str = ROOM) -> int:
+        """Count the crashes of a room that is awake."""
+        health = self.rooms.health(room)
+        assert health is not None, "the room sleeps"
+        return health.restarts
 
     async def attach(
         self, user: str = OWNER, *, after: int | None = None, sink: RecordingSink | None = None, replay: bool = False
@@ -122,6 +165,11 @@ class SwitchedJournal(MemoryJournal):
             raise error
 
 
+def virtual_ms() -> int:
+    """Give the virtual clock as if it were the wall's."""
+    return round(trio.current_time() * 1000)
+
+
 class Crash(Exception):
     """The planted fault."""
 
@@ -144,8 +192,16 @@ async def catch_up(world: World, sink: RecordingSink) -> None:
     await task.run()
 
 
-def message(body: str, *, actor: str = OWNER, client_msg_id: str | None = None) -> PostMessage:
-    command = post(actor, client_msg_id=client_msg_id or f"id-{body}", body=body, reply_to=None, max_characters=4000)
+def message(
+    body: str, *, actor: str = OWNER, client_msg_id: str | None = None, content: Content | None = None
+) -> PostMessage:
+    command = post(
+        actor,
+        client_msg_id=client_msg_id or f"id-{body}",
+        body=body,
+        content=content or Content(),
+        max_characters=4000,
+    )
     assert isinstance(command, PostMessage), command
     return command
 
@@ -153,14 +209,19 @@ def message(body: str, *, actor: str = OWNER, client_msg_id: str | None = None) 
 @asynccontextmanager
 async def open_world(
     *,
-    journal: Journal | None = None,
+    journal: MemoryJournal | None = None,
+    directory: Directory | None = None,
+    now_ms: Callable[[], int] = virtual_ms,
     fault: Callable[[str, str], None] | None = None,
     limits: RoomLimits | None = None,
     policy: RestartPolicy | None = None,
     actor: ActorFactory = RoomActor,
+    timekeeper_seconds: float | None = None,
 ) -> AsyncIterator[World]:
+    """Open a world; without `timekeeper_seconds` nobody wakes a room that sleeps."""
     numbers = itertools.count(1)
     journal = journal or MemoryJournal(MemoryStore())
+    directory = directory or MemoryDirectory(journal._store)
     joined: list[tuple[str, str, int]] = []
     async with trio.open_nursery() as nursery:
         supervisor = Supervisor(
@@ -170,13 +231,17 @@ async def open_world(
         )
         ports = RoomPorts(
             journal,
-            lambda: round(trio.current_time() * 1000),
+            directory,
+            resolver(directory),
+            now_ms,
             lambda prefix: f"{prefix}_{next(numbers)}",
             lambda user, room, seq: joined.append((user, room, seq)),
             fault,
         )
         rooms = Rooms(supervisor, ports, limits or RoomLimits(), active_max=100, ask_seconds=5.0, actor=actor)
-        world = World(rooms, journal, supervisor)
+        world = World(rooms, journal, directory, supervisor)
         world.joined = joined
+        if timekeeper_seconds is not None:
+            Timekeeper(rooms, journal=journal, now_ms=now_ms, seconds=timekeeper_seconds).start(supervisor)
         yield world
         nursery.cancel_scope.cancel()

@@ -13,20 +13,39 @@ from hypothesis import strategies as st
 from justchat.wire.events import (
     EVENTS,
     Event,
+    HistoryTrimmed,
+    InviteCreated,
+    InviteRevoked,
     MemberAdded,
+    MemberBanned,
     MemberJoined,
     MemberLeft,
+    MemberMuted,
     MemberRemoved,
     MemberRoleChanged,
+    MemberUnbanned,
+    MemberUnmuted,
     MemberView,
     Message,
     MessageCreated,
     MessageDeleted,
+    MessageExpired,
+    MessageGone,
+    MessagesBulkDeleted,
+    MessageUpdated,
+    PermissionsUpdated,
+    PinAdded,
+    PinRemoved,
+    ReactionAdded,
+    ReactionCount,
+    ReactionRemoved,
+    RoomArchived,
     RoomChanges,
     RoomCreated,
     RoomDeleted,
     RoomSettings,
     RoomUpdated,
+    SettingsChanges,
     decode_event,
     decode_message,
     encode_event,
@@ -90,13 +109,92 @@ STORED: list[tuple[str, Event, str]] = [
                 thread_root="m_0",
                 reply_count=3,
                 mentions=("u_2",),
+                mentions_all=True,
+                reactions=(ReactionCount("👍", 2),),
+                expires_at="2026-01-31T09:31:00.123Z",
             )
         ),
         LEAST_JSON
         + ',"client_msg_id":"c","edited_at":"2026-01-31T09:30:00.124Z","deleted":true,"reply_to":"m_0",'
-        + '"thread_root":"m_0","reply_count":3,"mentions":["u_2"]}',
+        + '"thread_root":"m_0","reply_count":3,"mentions":["u_2"],"mentions_all":true,'
+        + '"reactions":[{"emoji":"👍","count":2}],"expires_at":"2026-01-31T09:31:00.123Z"}',
     ),
     ("message.deleted", MessageDeleted("m_1", 2, 1), '{"id":"m_1","message_seq":2,"msg_no":1}'),
+    (
+        "message.deleted",
+        MessageDeleted("m_1", 2, 1, "m_0", "u_2"),
+        '{"id":"m_1","message_seq":2,"msg_no":1,"thread_root":"m_0","author":"u_2"}',
+    ),
+    ("message.expired", MessageExpired("m_1", 2, 1), '{"id":"m_1","message_seq":2,"msg_no":1}'),
+    (
+        "message.bulk_deleted",
+        MessagesBulkDeleted((MessageGone("m_1", 2, 1), MessageGone("m_2", 3, 2, "m_1"))),
+        (
+            '{"messages":[{"id":"m_1","message_seq":2,"msg_no":1},'
+            '{"id":"m_2","message_seq":3,"msg_no":2,"thread_root":"m_1"}]}'
+        ),
+    ),
+    (
+        "message.updated",
+        MessageUpdated("m_1", 2, 1, 2, "ho", "2026-01-31T09:30:00.124Z"),
+        '{"id":"m_1","message_seq":2,"msg_no":1,"rev":2,"body":"ho","edited_at":"2026-01-31T09:30:00.124Z"}',
+    ),
+    (
+        "message.updated",
+        MessageUpdated("m_1", 2, 1, 2, "@al @all", "2026-01-31T09:30:00.124Z", ("u_2",), True),
+        (
+            '{"id":"m_1","message_seq":2,"msg_no":1,"rev":2,"body":"@al @all","edited_at":"2026-01-31T09:30:00.124Z",'
+            '"mentions":["u_2"],"mentions_all":true}'
+        ),
+    ),
+    (
+        "reaction.added",
+        ReactionAdded("m_1", 2, "u_1", "👍"),
+        '{"message":"m_1","message_seq":2,"user":"u_1","emoji":"👍"}',
+    ),
+    (
+        "reaction.removed",
+        ReactionRemoved("m_1", 2, "u_1", "👍"),
+        '{"message":"m_1","message_seq":2,"user":"u_1","emoji":"👍"}',
+    ),
+    ("pin.added", PinAdded("m_1", 2), '{"message":"m_1","message_seq":2}'),
+    ("pin.removed", PinRemoved("m_1", 2), '{"message":"m_1","message_seq":2}'),
+    ("history.trimmed", HistoryTrimmed(5), '{"upto_seq":5}'),
+    ("room.archived", RoomArchived(True), '{"archived":true}'),
+    (
+        "room.updated",
+        RoomUpdated(
+            RoomChanges(settings=SettingsChanges(slow_mode_seconds=0, retention_days=7)),
+            RoomChanges(settings=SettingsChanges(slow_mode_seconds=5, retention_days=None)),
+        ),
+        (
+            '{"old":{"settings":{"slow_mode_seconds":0,"retention_days":7}},'
+            '"new":{"settings":{"slow_mode_seconds":5,"retention_days":null}}}'
+        ),
+    ),
+    ("member.joined", MemberJoined("u_1", "guest", "i_1"), '{"user":"u_1","role":"guest","invite":"i_1"}'),
+    ("member.banned", MemberBanned("u_1"), '{"user":"u_1"}'),
+    ("member.banned", MemberBanned("u_1", "spam"), '{"user":"u_1","reason":"spam"}'),
+    ("member.unbanned", MemberUnbanned("u_1"), '{"user":"u_1"}'),
+    ("member.muted", MemberMuted("u_1"), '{"user":"u_1"}'),
+    (
+        "member.muted",
+        MemberMuted("u_1", "2026-01-31T09:30:00.124Z", "spam"),
+        '{"user":"u_1","until":"2026-01-31T09:30:00.124Z","reason":"spam"}',
+    ),
+    ("member.unmuted", MemberUnmuted("u_1"), '{"user":"u_1"}'),
+    ("invite.created", InviteCreated("i_1", "member"), '{"id":"i_1","role":"member"}'),
+    (
+        "invite.created",
+        InviteCreated("i_1", "member", "2026-01-31T09:30:00.124Z", 3),
+        '{"id":"i_1","role":"member","expires_at":"2026-01-31T09:30:00.124Z","max_uses":3}',
+    ),
+    ("invite.revoked", InviteRevoked("i_1"), '{"id":"i_1"}'),
+    (
+        "permissions.updated",
+        PermissionsUpdated({}, {"guest": {"messages.send": True}}),
+        '{"old":{},"new":{"guest":{"messages.send":true}}}',
+    ),
 ]
 
 any_event = st.one_of(*BY_TYPE.values())

@@ -20,16 +20,24 @@ from justchat.wire.frames import (
     ClientFrame,
     Delete,
     DeleteData,
+    Edit,
+    EditData,
     Fetch,
     FetchData,
     Hello,
     HelloData,
+    Pin,
+    PinData,
     Ping,
     Position,
+    React,
+    ReactionData,
     Send,
     SendData,
     Subscribe,
     SubscribeData,
+    Unpin,
+    Unreact,
     Unsubscribe,
     decode_frame,
     frame_id_of,
@@ -62,6 +70,36 @@ CASES: dict[str, tuple[dict[str, object], ClientFrame, dict[str, object], Client
         Delete("r_1", DeleteData("m_1")),
         {"id": "1", "room": "r_1", "data": {"message": "m_1"}},
         Delete("r_1", DeleteData("m_1"), "1"),
+    ),
+    "edit": (
+        {"room": "r_1", "data": {"message": "m_1", "body": "b"}},
+        Edit("r_1", EditData("m_1", "b")),
+        {"id": "1", "room": "r_1", "data": {"message": "m_1", "body": "b", "rev": 3}},
+        Edit("r_1", EditData("m_1", "b", 3), "1"),
+    ),
+    "react": (
+        {"room": "r_1", "data": {"message": "m_1", "emoji": "\U0001f44d"}},
+        React("r_1", ReactionData("m_1", "\U0001f44d")),
+        {"id": "1", "room": "r_1", "data": {"message": "m_1", "emoji": ":parrot:"}},
+        React("r_1", ReactionData("m_1", ":parrot:"), "1"),
+    ),
+    "unreact": (
+        {"room": "r_1", "data": {"message": "m_1", "emoji": "\U0001f44d"}},
+        Unreact("r_1", ReactionData("m_1", "\U0001f44d")),
+        {"id": "1", "room": "r_1", "data": {"message": "m_1", "emoji": ":parrot:"}},
+        Unreact("r_1", ReactionData("m_1", ":parrot:"), "1"),
+    ),
+    "pin": (
+        {"room": "r_1", "data": {"message": "m_1"}},
+        Pin("r_1", PinData("m_1")),
+        {"id": "1", "room": "r_1", "data": {"message": "m_1"}},
+        Pin("r_1", PinData("m_1"), "1"),
+    ),
+    "unpin": (
+        {"room": "r_1", "data": {"message": "m_1"}},
+        Unpin("r_1", PinData("m_1")),
+        {"id": "1", "room": "r_1", "data": {"message": "m_1"}},
+        Unpin("r_1", PinData("m_1"), "1"),
     ),
     "fetch": (
         {"room": "r_1"},
@@ -131,7 +169,10 @@ def test_a_missing_field_of_a_frame_is_refused(kind: str, field: str) -> None:
     assert refused(frame(kind, rest)) == (ErrorCode.VALIDATION_FAILED, [""])
 
 
-@pytest.mark.parametrize(("kind", "field"), [("send", "client_msg_id"), ("send", "body"), ("delete", "message")])
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind, case in CASES.items() for field in case[0].get("data", ())],  # type: ignore[attr-defined]
+)
 def test_a_missing_field_of_the_data_is_refused(kind: str, field: str) -> None:
     """What a command cannot do without must be there."""
     whole = json.loads(frame(kind, CASES[kind][2]))
@@ -148,7 +189,7 @@ def test_a_field_of_another_type_is_refused(kind: str, wrong: object) -> None:
         assert refused(frame(kind, {**CASES[kind][0], "room": wrong})) == (ErrorCode.VALIDATION_FAILED, ["/room"])
 
 
-@pytest.mark.parametrize("kind", ["", "Ping", "ping ", "edit", "message.created", "member.role_changed", "welcome"])
+@pytest.mark.parametrize("kind", ["", "Ping", "ping ", "edited", "message.created", "member.role_changed", "welcome"])
 def test_a_type_that_clients_do_not_send_is_refused(kind: str) -> None:
     """Neither events nor the server's own frames come from a client, and names are exact."""
     assert refused(frame(kind, {}))[0] is ErrorCode.INVALID_FRAME
@@ -208,7 +249,16 @@ def within(kind: str, pointer: str, value: object) -> str:
         ("send", "/data/client_msg_id", ["c", "c" * 64, "ä" * 64, " "], ["", "c" * 65]),
         ("send", "/data/body", ["b", " ", "\n", "😀" * 4_000, "\\u0000"], [""]),
         ("send", "/data/reply_to", [None, "m", "m" * 64], ["", "m" * 65]),
+        ("send", "/data/mentions", [[], ["u_1"]], ["u_1", None, {}]),
+        ("send", "/data/expires_in", [None, 60], [1.5, "60", True]),
         ("delete", "/data/message", ["m", "m" * 64], ["", "m" * 65, None]),
+        ("edit", "/data/message", ["m", "m" * 64], ["", "m" * 65, None]),
+        ("edit", "/data/body", ["b", " ", "😀" * 4_000], ["", None, 1]),
+        ("edit", "/data/rev", [None, 1, 2**53 - 1], [0, -1, 2**53, 1.5, "1", True]),
+        ("react", "/data/emoji", ["x", "😀" * 32], ["", "x" * 33, None, 1]),
+        ("unreact", "/data/emoji", ["x", "😀" * 32], ["", "x" * 33, None, 1]),
+        ("pin", "/data/message", ["m", "m" * 64], ["", "m" * 65, None]),
+        ("unpin", "/data/message", ["m", "m" * 64], ["", "m" * 65, None]),
         ("fetch", "/data/limit", [1, 50, 100], [0, 101, -1, None, 1.0, "50"]),
         ("fetch", "/data/before", [None, 0, 2**53 - 1], [-1, 2**53, 1.5, "1"]),
         ("fetch", "/data/after", [None, 0, 2**53 - 1], [-1, 2**53, 1.5, "1"]),
