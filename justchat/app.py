@@ -31,9 +31,13 @@ from justchat.http.app import create_app
 from justchat.ids import new_id
 from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
 from justchat.log import set_up_logging
+from justchat.rooms.lobby import open_lobby
+from justchat.rooms.mentions import resolver
 from justchat.rooms.reload import load_state
 from justchat.rooms.room import ActorFactory, Rooms
-from justchat.rooms.room_actor import RoomActor, RoomPorts
+from justchat.rooms.room_actor import RoomActor
+from justchat.rooms.room_ports import RoomPorts
+from justchat.rooms.timekeeper import Timekeeper
 from justchat.stopping import stop_gracefully
 from justchat.system import System
 from storage.errors import StorageError, StorageInUse
@@ -91,14 +95,7 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         await make_whole(storage)
         index = ConnectionIndex()
         supervisor = Supervisor(rooms_nursery, policy=policy, random=random.Random())  # noqa: S311 - jitter
-        rooms = Rooms(
-            supervisor,
-            RoomPorts(storage.journal, wall_ms, new_id, index.joined, hooks.fault),
-            room_limits(config),
-            active_max=config.rooms_active_max,
-            ask_seconds=config.ask_seconds,
-            actor=hooks.room_actor,
-        )
+        rooms = await _open_rooms(config, storage, supervisor, joined=index.joined, hooks=hooks)
         system = System(
             config=config,
             storage=storage,
@@ -123,6 +120,37 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         finally:
             edge_nursery.cancel_scope.cancel()
             rooms_nursery.cancel_scope.cancel()
+
+
+async def _open_rooms(
+    config: Config,
+    storage: Storage,
+    supervisor: Supervisor,
+    *,
+    joined: Callable[[str, str, int], None],
+    hooks: Hooks,
+) -> Rooms:
+    """Make what wakes rooms: whoever asks for one, and the time."""
+    rooms = Rooms(
+        supervisor,
+        RoomPorts(
+            journal=storage.journal,
+            directory=storage.directory,
+            resolve=resolver(storage.directory),
+            now_ms=wall_ms,
+            new_id=new_id,
+            joined=joined,
+            fault=hooks.fault,
+        ),
+        room_limits(config),
+        active_max=config.rooms_active_max,
+        ask_seconds=config.ask_seconds,
+        actor=hooks.room_actor,
+    )
+    if config.lobby == "yes":
+        await open_lobby(rooms, storage.directory, epoch=new_id("e"))
+    Timekeeper(rooms, journal=storage.journal, now_ms=wall_ms, seconds=config.timekeeper_seconds).start(supervisor)
+    return rooms
 
 
 async def serve(

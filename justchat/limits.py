@@ -20,6 +20,8 @@ def room_limits(config: Config) -> RoomLimits:
         idle_seconds=config.room_idle_seconds,
         load_seconds=config.storage_deadline_seconds,
         ring_entries=config.ring_entries,
+        # As far ahead as the timekeeper looks: who is woken for a timer stays awake for it.
+        timer_seconds=2 * config.timekeeper_seconds,
     )
 
 

@@ -91,6 +91,10 @@ class Config(Struct, frozen=True, kw_only=True):
         str | None,
         _text("At least 16 bytes. Lets a remote caller read health details and metrics; loopback callers need none."),
     ] = None
+    api_docs: Annotated[
+        Literal["yes", "no"],
+        _text("Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served; they say nothing about this site."),
+    ] = "yes"
 
     # Sizes of what comes in.
     body_max_characters: Annotated[int, _range(1, 65_536, "characters", "Longest body of a message.")] = 4000
@@ -178,6 +182,12 @@ class Config(Struct, frozen=True, kw_only=True):
     probe_seconds: Annotated[
         float, _range(0.1, 86_400, "seconds", "Time between half-open probes of a parked room.")
     ] = 30.0
+    timekeeper_seconds: Annotated[
+        float, _range(0.1, 3600, "seconds", "How often sleeping rooms with something due soon are looked for.")
+    ] = 5.0
+    lobby: Annotated[
+        Literal["yes", "no"], _text("Whether there is a public room called Lobby, made when it is missing.")
+    ] = "yes"
     storage_deadline_seconds: Annotated[float, _range(0.1, 600, "seconds", "Deadline of one call to the store.")] = 5.0
 
     def __repr__(self) -> str:

@@ -12,7 +12,8 @@ from typing import Protocol
 import trio
 
 from justchat.door.frames import text_frame
-from justchat.rooms.queries import Attached
+from justchat.rooms.floors import readable
+from justchat.rooms.queries import Attached, OutOfReach
 from justchat.rooms.room import Rooms
 from justchat.rooms.subscription import Subscription
 from justchat.wire import server_frames
@@ -113,7 +114,7 @@ class CatchUp:
         return subscription.until
 
     async def _send(self, subscription: Subscription, entries: Sequence[Entry]) -> None:
-        if not entries or entries[0].seq != subscription.seq + 1:
+        if not entries or entries[0].seq != subscription.seq + 1 or len(readable(entries)) < len(entries):
             await self._reset(subscription)
             return
         for chunk in _chunks(entries):
@@ -126,6 +127,10 @@ class CatchUp:
 
     async def _reset(self, subscription: Subscription) -> None:
         """Say honestly that what should follow is not there any more."""
+        if subscription.until is not None:
+            # Nothing may follow for them anyway, and there is nothing that they could ask for.
+            self._finish(subscription)
+            return
         view = await self._rooms.room(subscription.room).look(subscription.user)
         if subscription not in self._behind:
             return
@@ -153,6 +158,9 @@ class CatchUp:
             # The room rests after crashes, or is overloaded: nothing is lost by asking again later.
             if subscription in self._behind:
                 self._rest(subscription, result)
+        elif isinstance(result, OutOfReach):
+            if subscription in self._behind:
+                await self._reset(subscription)
         elif isinstance(result, Attached) and not result.live:
             if subscription in self._behind:
                 self._behind[subscription] = result.head

@@ -15,25 +15,24 @@ import trio
 
 from actors import Reply
 from justchat.connections.catch_up import CatchUp
+from justchat.connections.commands import answer_to, command_of
 from justchat.connections.line import Asked, Request, RequestLine
 from justchat.connections.rate import TokenBucket
 from justchat.connections.services import Services
 from justchat.connections.streams import Join, fetch_page, join_stream
 from justchat.door.frames import PING, text_frame
 from justchat.door.socket import SocketClosed, WebSocket
-from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER, Accepted, Command, DeleteMessage
-from justchat.rooms.posts import post
+from justchat.rooms.commands import Accepted
 from justchat.rooms.room import result_of
 from justchat.rooms.subscription import Subscription
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.frames import (
-    Delete,
+    CommandFrame,
     Fetch,
     Hello,
     Ping,
-    Send,
     Subscribe,
     Unsubscribe,
     decode_frame,
@@ -91,7 +90,7 @@ class Connection:
         # Whose ended subscription is still served up to its end, and the seq at which the user was back by then.
         self._rejoins: dict[str, int] = {}
         self._serving: trio.CancelScope | None = None
-        self._pending: dict[Reply[object], tuple[float, str | None, str]] = {}
+        self._pending: dict[Reply[object], tuple[float, CommandFrame]] = {}
         self._heard_at = trio.current_time()
         self._pinged_at: float | None = None
         self._strikes = 0
@@ -141,16 +140,14 @@ class Connection:
             self._refuse_frame(frame, frame_id_of(text))
             return
         match frame:
-            case Send():
-                self._send(frame)
-            case Delete(room=room, data=data, id=frame_id):
-                self._submit(room, DeleteMessage(self.user_id, data.message), frame_id, None)
             case Ping(id=frame_id):
                 self.say(server_frames.pong(frame_id))
             case Hello(id=frame_id):
                 self.say(server_frames.error(_GREETED, frame_id=frame_id))
             case Subscribe() | Unsubscribe() | Fetch():
                 self._request(frame)
+            case _:
+                self._submit(frame)
 
     def _refuse_frame(self, refusal: Refusal, frame_id: str | None) -> None:
         self.say(server_frames.error(refusal, frame_id=frame_id))
@@ -166,41 +163,31 @@ class Connection:
         if self._rate_strikes >= self._services.limits.rate_strikes:
             self.close(CloseCode.RATE_LIMITED, "too many commands")
 
-    def _send(self, frame: Send) -> None:
-        data = frame.data
-        command = post(
-            self.user_id,
-            client_msg_id=data.client_msg_id,
-            body=data.body,
-            reply_to=data.reply_to,
-            max_characters=self._services.limits.body_characters,
-            pointer="/data",
-        )
-        if isinstance(command, Refusal):
-            self.say(server_frames.error(command, frame_id=frame.id, room=frame.room))
-            return
-        self._submit(frame.room, command, frame.id, data.client_msg_id)
-
-    def _submit(self, room: str, command: Command, frame_id: str | None, client_msg_id: str | None) -> None:
-        if len(self._pending) >= self._services.limits.pending_commands:
-            self.say(server_frames.error(_BUSY, frame_id=frame_id, room=room))
-            return
-        reply: Reply[object] = Reply(partial(self._answered, room, frame_id, client_msg_id))
-        refusal = self._services.rooms.room(room).submit(command, reply)
+    def _submit(self, frame: CommandFrame) -> None:
+        refusal = self._hand_in(frame)
         if refusal is not None:
-            self.say(server_frames.error(refusal, frame_id=frame_id, room=room))
-            return
-        self._pending[reply] = (trio.current_time() + self._services.limits.answer_seconds, frame_id, room)
+            self.say(answer_to(frame, refusal))
 
-    def _answered(self, room: str, frame_id: str | None, client_msg_id: str | None, reply: Reply[object]) -> None:
+    def _hand_in(self, frame: CommandFrame) -> Refusal | None:
+        """Give a command to its room; what is not refused here is answered later."""
+        limits = self._services.limits
+        command = command_of(frame, self.user_id, max_characters=limits.body_characters)
+        if isinstance(command, Refusal):
+            return command
+        if len(self._pending) >= limits.pending_commands:
+            return _BUSY
+        reply: Reply[object] = Reply(partial(self._answered, frame))
+        refusal = self._services.rooms.room(frame.room).submit(command, reply)
+        if refusal is None:
+            self._pending[reply] = (trio.current_time() + limits.answer_seconds, frame)
+        return refusal
+
+    def _answered(self, frame: CommandFrame, reply: Reply[object]) -> None:
         """Pass a room's answer on. Called in the room's turn, so it may only queue frames."""
         self._pending.pop(reply, None)
         answer = result_of(reply)
-        if isinstance(answer, Accepted):
-            self.say(_ack(room, frame_id, client_msg_id, answer))
-        elif isinstance(answer, Refusal):
-            refusal = NOT_A_MEMBER if answer is NO_SUCH_ROOM else answer
-            self.say(server_frames.error(refusal, frame_id=frame_id, room=room))
+        if isinstance(answer, Accepted | Refusal):
+            self.say(answer_to(frame, answer))
 
     # Requests that read storage, one after the other.
 
@@ -319,11 +306,11 @@ class Connection:
     def sweep(self, now: float) -> None:
         """Send a heartbeat or give up: on a silent peer, on one that does not read, on answers that are late."""
         limits = self._services.limits
-        for reply, (deadline, frame_id, room) in list(self._pending.items()):
+        for reply, (deadline, frame) in list(self._pending.items()):
             if now > deadline:
                 del self._pending[reply]
                 reply.abandon()
-                self.say(server_frames.error(_LATE, frame_id=frame_id, room=room))
+                self.say(answer_to(frame, _LATE))
         progress = self._socket.last_progress
         if now - progress > limits.stall_seconds:
             self.close(CloseCode.STALLED_READER, "nothing was read for too long")
@@ -374,16 +361,3 @@ class Connection:
         for scope in (self._serving, self._catching_up):
             if scope is not None:
                 scope.cancel()
-
-
-def _ack(room: str, frame_id: str | None, client_msg_id: str | None, answer: Accepted) -> bytes:
-    data = server_frames.AckData(
-        queued_ms=round(answer.queued_seconds * 1000, 3),
-        commit_ms=round(answer.commit_seconds * 1000, 3),
-        duplicate=answer.duplicate,
-        changed=answer.changed,
-        msg_no=answer.msg_no,
-        message_id=answer.message_id,
-        client_msg_id=client_msg_id,
-    )
-    return server_frames.ack(room, frame_id=frame_id, seq=answer.seq, data=data)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from justchat.connections.services import ConnectionLimits, Services
 from justchat.door.frames import text_frame
 from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER
+from justchat.rooms.floors import readable
 from justchat.rooms.queries import Attach, Attached, OutOfReach
 from justchat.rooms.subscription import Sink, Subscription
 from justchat.wire import server_frames
@@ -91,15 +92,23 @@ async def join_stream(connection: Subscriber, services: Services, join: Join) ->
     if connection.subscriptions.get(join.room) is subscription:
         del connection.subscriptions[join.room]
     if isinstance(result, OutOfReach):
-        frame = server_frames.reset(
-            join.room, reason=result.reason, epoch=result.epoch, head_seq=result.head, frame_id=join.frame_id
-        )
-        connection.force(text_frame(frame))
+        await _begin_anew(connection, services, join, result)
         return
     if join.own and result.retry_after_seconds is not None:
         connection.join_later(join)
         return
     _refuse(connection, join, result)
+
+
+async def _begin_anew(connection: Subscriber, services: Services, join: Join, result: OutOfReach) -> None:
+    """Say that the stream cannot be had from there; who did not name a position is served from where it can."""
+    if join.own:
+        await join_stream(connection, services, Join(join.room, own=True))
+        return
+    frame = server_frames.reset(
+        join.room, reason=result.reason, epoch=result.epoch, head_seq=result.head, frame_id=join.frame_id
+    )
+    connection.force(text_frame(frame))
 
 
 def _refuse(connection: Subscriber, join: Join, refusal: Refusal) -> None:
@@ -122,14 +131,16 @@ async def fetch_page(connection: Subscriber, services: Services, fetch: Fetch) -
     if isinstance(access, Refusal):
         _refuse(connection, Join(fetch.room, frame_id=fetch.id), access)
         return
-    data, limit = fetch.data, min(fetch.data.limit, services.limits.history_max)
+    data, limit, floor = fetch.data, min(fetch.data.limit, services.limits.history_max), access.floor
     if data.after is not None:
-        entries = await services.journal.read(fetch.room, after=data.after, upto=access.head, limit=limit)
-        more = bool(entries) and entries[-1].seq < access.head
+        found = await services.journal.read(fetch.room, after=max(data.after, floor), upto=access.head, limit=limit)
+        more = bool(found) and found[-1].seq < access.head
+        entries = readable(found, floor=floor)
     else:
         before = min(access.head + 1, data.before if data.before is not None else access.head + 1)
-        entries = await services.journal.read_back(fetch.room, before=before, limit=limit)
-        more = bool(entries) and entries[0].seq > 1
+        found = await services.journal.read_back(fetch.room, before=before, limit=limit)
+        entries = readable(found, floor=floor)
+        more = len(entries) == len(found) > 0 and entries[0].seq > floor + 1
     frame = server_frames.page(fetch.room, frame_id=fetch.id, events=_bodies(entries), more=more, head_seq=access.head)
     connection.force(text_frame(frame))
 

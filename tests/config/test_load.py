@@ -62,6 +62,8 @@ SOME_VALUE = {
     "database": "sqlite:////srv/chat.db",
     "journal": "mongodb://h/chat",
     "migrate": "no",
+    "api_docs": "no",
+    "lobby": "no",
     "log_level": "debug",
     "log_format": "json",
     "signing_key_file": "key",

@@ -15,6 +15,7 @@ from justchat.connections.index import ConnectionIndex
 from justchat.connections.services import ConnectionLimits, Services
 from justchat.connections.streams import Join
 from justchat.rooms.commands import Accepted, Command, CreateRoom
+from justchat.rooms.mentions import resolver
 from justchat.rooms.permissions import Kind, Visibility
 from justchat.rooms.room import Rooms
 from justchat.rooms.room_actor import RoomLimits, RoomPorts
@@ -23,7 +24,7 @@ from storage.errors import StorageUnavailable
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
 from storage.records import Append, Entry
 from tests.connections.fake_socket import FakeSocket
-from tests.rooms.world import OWNER, ROOM, message
+from tests.rooms.world import OWNER, ROOM, message, virtual_ms
 
 CALM = ConnectionLimits(command_rate=0)
 PUBLIC_LIMITS = Limits(4000, 16_384, 100, 500, 10.0, 20, 512, 1_048_576)
@@ -146,9 +147,12 @@ async def open_house(
             policy=policy or RestartPolicy(intensity=100_000, backoff_min_seconds=0.01),
             random=random.Random(1),
         )
+        directory = MemoryDirectory(journal._store)
         ports = RoomPorts(
             journal,
-            lambda: round(trio.current_time() * 1000),
+            directory,
+            resolver(directory),
+            virtual_ms,
             lambda prefix: f"{prefix}_{next(numbers)}",
             index.joined,
             fault,
@@ -158,7 +162,7 @@ async def open_house(
             nursery=edge_nursery,
             rooms=rooms,
             journal=journal,
-            directory=MemoryDirectory(journal._store),
+            directory=directory,
             index=index,
             limits=limits,
             public_limits=PUBLIC_LIMITS,

@@ -1,8 +1,9 @@
 """Random interleavings of everything that can happen to subscriptions, judged frame by frame.
 
 Posts, joins, resumes, replacements, slow and fast readers, room crashes, removals and re-adds, connections that come
-and go, a store that hesitates and fails. Whatever the order: each subscription's seqs are gapless and without
-duplicates, nothing above a removal arrives, every request is answered once, and in the end everybody has everything.
+and go, a store that hesitates and fails, mutes that end, history that is trimmed or hidden. Whatever the order: each
+subscription's seqs are gapless and without duplicates, nothing above a removal arrives, every request is answered once,
+and in the end everybody has everything.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from trio.testing import MockClock
 
 from justchat.connections.services import ConnectionLimits
 from justchat.connections.streams import Join
-from justchat.rooms.commands import AddMember, RemoveMember, UpdateRoom
+from justchat.rooms.commands import AddMember, MuteMember, RemoveMember, TrimHistory, UpdateRoom
 from justchat.rooms.permissions import Visibility
-from justchat.rooms.room_actor import FAULT_POINTS, RoomLimits
+from justchat.rooms.room_actor import FAULT_POINTS, TIMER_POINTS, RoomLimits
+from justchat.wire.events import SYSTEM, SettingsChanges
 from tests.connections.house import OWNER, House, open_house
 from tests.connections.reader import Reader
-from tests.rooms.world import Crash, message
+from tests.rooms.world import Crash, message, virtual_ms
 
 ROOMS = ("r_1", "r_2")
 USERS = (OWNER, "u_2", "u_3")
@@ -43,8 +45,11 @@ STEPS = st.one_of(
     st.tuples(st.just("remove"), room, st.sampled_from(USERS[1:])),
     st.tuples(st.just("add"), room, st.sampled_from(USERS[1:])),
     st.tuples(st.just("visibility"), room, st.sampled_from(tuple(Visibility))),
+    st.tuples(st.just("trim"), room, st.sampled_from([0.3, 0.7, 1.0])),
+    st.tuples(st.just("history"), room, st.sampled_from(["shared", "since_join"])),
+    st.tuples(st.just("mute"), room, st.sampled_from(USERS[1:]), st.sampled_from([4, 50, 2000])),
     st.tuples(st.just("crash"), room),
-    st.tuples(st.just("fault"), st.sampled_from(FAULT_POINTS)),
+    st.tuples(st.just("fault"), st.sampled_from(FAULT_POINTS + TIMER_POINTS)),
     st.tuples(st.just("reconnect"), who),
     st.tuples(st.just("latency"), st.sampled_from([0.0, 0.004, 0.05, 6.0]), st.sampled_from([0.0, 0.004, 0.05])),
     st.tuples(st.just("read_errors"), st.integers(1, 2)),
@@ -106,6 +111,14 @@ class Story:
                 self.house.submit(AddMember(OWNER, user), room=name)
             case ("visibility", name, visibility):
                 self.house.submit(UpdateRoom(OWNER, visibility=visibility), room=name)
+            case ("trim", name, share):
+                upto = round(self.house.journal._store.head(name) * share)
+                self.house.submit(TrimHistory(SYSTEM, upto), room=name)
+            case ("history", name, visibility):
+                change = SettingsChanges(history_visibility=visibility)
+                self.house.submit(UpdateRoom(OWNER, settings=change), room=name)
+            case ("mute", name, user, ms):
+                self.house.submit(MuteMember(OWNER, user, virtual_ms() + ms), room=name)
             case ("crash", name):
                 self.house.rooms.crash(name, Crash("from outside"))
             case ("fault", point):
