@@ -25,7 +25,7 @@ STORAGE_UNAVAILABLE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not an
 _NOT_JSON = Refusal(ErrorCode.UNSUPPORTED_MEDIA, "send application/json")
 _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 # A room's name grows when it is folded, at worst threefold, and its cursor holds that and the room's id.
-_TEXT_MAX_CHARACTERS = 500
+TEXT_MAX_CHARACTERS = 500
 
 
 class Refused(Exception):
@@ -69,7 +69,7 @@ def read_number(name: str, *, low: int, high: int) -> int | None:
     return int(text)
 
 
-def read_text(name: str, *, longest: int = _TEXT_MAX_CHARACTERS) -> str | None:
+def read_text(name: str, *, longest: int = TEXT_MAX_CHARACTERS) -> str | None:
     """Read one text of the query string. Raises Refused."""
     text = request.args.get(name)
     if text is not None and (len(text) > longest or not text.isprintable()):

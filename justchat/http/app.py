@@ -10,12 +10,25 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from justchat.http.answers import problem_answer
+from justchat.http.audit_routes import AuditRoutes
 from justchat.http.auth_routes import AuthRoutes
+from justchat.http.direct_routes import DirectRoutes
+from justchat.http.document_routes import document_routes
 from justchat.http.health_routes import HealthRoutes
+from justchat.http.history_routes import HistoryRoutes
+from justchat.http.invite_routes import InviteRoutes
 from justchat.http.member_routes import MemberRoutes
 from justchat.http.message_routes import MessageRoutes
+from justchat.http.moderation_routes import ModerationRoutes
 from justchat.http.page_routes import page_routes
+from justchat.http.permission_routes import PermissionRoutes
+from justchat.http.pin_routes import PinRoutes
+from justchat.http.reaction_routes import ReactionRoutes
+from justchat.http.report_routes import ReportRoutes
+from justchat.http.revision_routes import RevisionRoutes
+from justchat.http.room_list_routes import RoomListRoutes
 from justchat.http.room_routes import RoomRoutes
+from justchat.http.scheduled_routes import ScheduledRoutes
 from justchat.ids import new_id
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal
@@ -41,10 +54,29 @@ def create_app(system: System) -> QuartTrio:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = system.config.request_max_bytes
     app.config["BODY_TIMEOUT"] = system.config.body_read_seconds
-    for routes in (AuthRoutes(system), RoomRoutes(system), MemberRoutes(system), MessageRoutes(system)):
+    for routes in (
+        AuthRoutes(system),
+        RoomRoutes(system),
+        RoomListRoutes(system),
+        DirectRoutes(system),
+        MemberRoutes(system),
+        ModerationRoutes(system),
+        InviteRoutes(system),
+        PermissionRoutes(system),
+        AuditRoutes(system),
+        MessageRoutes(system),
+        HistoryRoutes(system),
+        RevisionRoutes(system),
+        ReactionRoutes(system),
+        PinRoutes(system),
+        ReportRoutes(system),
+        ScheduledRoutes(system),
+    ):
         app.register_blueprint(routes.blueprint(), url_prefix=API_PREFIX)
     app.register_blueprint(HealthRoutes(system).blueprint())
     app.register_blueprint(page_routes())
+    if system.config.api_docs == "yes":
+        app.register_blueprint(document_routes(app))
     app.before_request(_take_request_id)
     app.after_request(_stamp)
     app.register_error_handler(HTTPException, _http_error)

@@ -6,21 +6,27 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from quart import Blueprint, Response, request
+from quart import Response, request
 
 from justchat.accounts.accounts import SignedIn
-from justchat.accounts.names import fold_name
+from justchat.accounts.names import (
+    DISPLAY_NAME_MAX_CHARACTERS,
+    USERNAME_MAX_CHARACTERS,
+    USERNAME_MIN_CHARACTERS,
+    fold_name,
+)
+from justchat.accounts.password_rules import PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARACTERS
 from justchat.http.answers import (
+    TEXT_MAX_CHARACTERS,
     Refused,
     granted,
-    handled,
     json_answer,
     page_answer,
     read_body,
     read_number,
     read_text,
 )
-from justchat.http.caller import for_caller
+from justchat.http.operation import Caller, Operation, OperationBlueprint, PageOf, Query, blueprint_of
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal, invalid
 from justchat.wire.server_frames import UserView
@@ -31,19 +37,26 @@ _NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 _IDS_MAX = 100
 # Autocomplete shows a handful; the bound also keeps the list of all users from being read off.
 _FOUND_MAX = 20
+_IDS_MAX_CHARACTERS = _IDS_MAX * 65
+_USERNAME = f"{USERNAME_MIN_CHARACTERS} to {USERNAME_MAX_CHARACTERS} letters, digits, dots, underscores and hyphens"
+_PASSWORD = f"At least {PASSWORD_MIN_CHARACTERS} characters, at most {PASSWORD_MAX_BYTES} bytes"
+_DISPLAY_NAME = f"1 to {DISPLAY_NAME_MAX_CHARACTERS} characters; without one the username is shown"
+_Prefix = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
+_Ids = Annotated[str, Meta(max_length=_IDS_MAX_CHARACTERS)]
 
 
 class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True):
     """What a registration says; it cannot name a role."""
 
-    username: Annotated[str, Meta(max_length=200)]
-    password: Annotated[str, Meta(max_length=1000)]
+    # Longer ones are refused at once. The limits proper, which count what is stored, are checked for all fields together.
+    username: Annotated[str, Meta(max_length=200, description=_USERNAME)]
+    password: Annotated[str, Meta(max_length=1000, description=_PASSWORD)]
     email: Annotated[str, Meta(max_length=320)] | None = None
-    display_name: Annotated[str, Meta(max_length=200)] | None = None
+    display_name: Annotated[str, Meta(max_length=200, description=_DISPLAY_NAME)] | None = None
 
 
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Credentials: a username or an e-mail address, and the password."""
+    """Credentials: either a username or an e-mail address, and the password."""
 
     password: Annotated[str, Meta(max_length=1000)]
     username: Annotated[str, Meta(max_length=200)] | None = None
@@ -85,7 +98,10 @@ def _own_view(user: UserRecord) -> OwnView:
 
 def _session_answer(session: SignedIn, *, status: int) -> Response:
     view = SessionView(_own_view(session.user), session.access_token, session.expires_in_seconds)
-    return json_answer(view, status=status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if status == 201:
+        headers["Location"] = f"/api/v1/users/{session.user.id}"
+    return json_answer(view, status=status, headers=headers)
 
 
 class AuthRoutes:
@@ -94,16 +110,59 @@ class AuthRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
 
-    def blueprint(self) -> Blueprint:
+    def blueprint(self) -> OperationBlueprint:
         """Build the routes."""
-        routes = Blueprint("auths", __name__)
-        as_caller = for_caller(self._system.accounts)
-        routes.post("/auth/register")(handled(self.register))
-        routes.post("/auth/login")(handled(self.login))
-        routes.get("/users/me")(as_caller(self.me))
-        routes.get("/users")(as_caller(self.many))
-        routes.get("/users/<user>")(as_caller(self.one))
-        return routes
+        return blueprint_of("accounts", (*self._sessions(), *self._users()), accounts=self._system.accounts)
+
+    def _sessions(self) -> tuple[Operation, ...]:
+        return (
+            Operation(
+                "POST",
+                "/auth/register",
+                self.register,
+                "Create an account and sign in",
+                caller=Caller.ANYBODY,
+                body=RegisterBody,
+                answer=SessionView,
+                statuses=(201,),
+                refusals=(ErrorCode.USERNAME_TAKEN, ErrorCode.EMAIL_TAKEN, ErrorCode.RATE_LIMITED),
+            ),
+            Operation(
+                "POST",
+                "/auth/login",
+                self.login,
+                "Sign in with a username or an e-mail address",
+                caller=Caller.ANYBODY,
+                body=LoginBody,
+                answer=SessionView,
+                refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.RATE_LIMITED),
+            ),
+        )
+
+    def _users(self) -> tuple[Operation, ...]:
+        return (
+            Operation("GET", "/users/me", self.me, "Look at one's own account", answer=OwnView),
+            Operation(
+                "GET",
+                "/users",
+                self.many,
+                "Find users by the beginning of their username, or by id",
+                answer=PageOf[UserView],
+                query=(
+                    Query("q", _Prefix, "How the username begins, in any case; needed without `ids`"),
+                    Query("ids", _Ids, f"Up to {_IDS_MAX} ids, separated by commas"),
+                    Query("limit", Annotated[int, Meta(ge=1, le=_FOUND_MAX)], "How many at most, for `q`"),
+                ),
+            ),
+            Operation(
+                "GET",
+                "/users/<user>",
+                self.one,
+                "Look at a user",
+                answer=UserView,
+                refusals=(ErrorCode.NOT_FOUND,),
+            ),
+        )
 
     async def register(self) -> Response:
         body = await read_body(_register_body)
@@ -132,7 +191,7 @@ class AuthRoutes:
 
     async def many(self, _caller: UserRecord) -> Response:
         limit = read_number("limit", low=1, high=_FOUND_MAX) or _FOUND_MAX
-        ids, prefix = read_text("ids", longest=_IDS_MAX * 65), read_text("q")
+        ids, prefix = read_text("ids", longest=_IDS_MAX_CHARACTERS), read_text("q")
         if ids is not None:
             wanted = ids.split(",")
             if len(wanted) > _IDS_MAX:

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response
 
-from justchat.http.answers import (
-    PageAsk,
-    Refused,
-    granted,
-    has_body,
-    json_answer,
-    no_content,
-    page_answer,
-    read_body,
-    read_page,
-)
-from justchat.http.auth_routes import user_view
-from justchat.http.caller import for_caller
+from justchat.http.answers import Refused, granted, has_body, json_answer, no_content, page_answer, read_body
+from justchat.http.operation import Operation, PageOf, blueprint_of
+from justchat.http.room_access import CHANGE_REFUSALS, MIN_SEQ, NO_SUCH_USER, PAGE, SHOW_REFUSALS, RoomAccess
 from justchat.ids import is_id
 from justchat.rooms.commands import (
     NO_SUCH_MEMBER,
     AddMember,
-    Command,
     JoinRoom,
     LeaveRoom,
     RemoveMember,
     SetRole,
 )
-from justchat.rooms.permissions import Kind, Role, Visibility, permissions_of
+from justchat.rooms.items import ItemKind, Mute
+from justchat.rooms.permissions import Permission, Role
 from justchat.system import System
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import ErrorCode
 from justchat.wire.server_frames import UserView
+from justchat.wire.times import rfc3339
 from storage.records import UserRecord
 
-_NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
+_LAST_OWNER_REFUSALS: Final = (*CHANGE_REFUSALS, ErrorCode.LAST_OWNER)
 
 
 class AddBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,12 +56,17 @@ class MemberItem(Struct, frozen=True):
 
 
 class MemberDetail(Struct, frozen=True):
-    """One member, with what the role allows here."""
+    """One member, with what the role allows here.
+
+    Whether they are muted is told to themselves and to those who may mute; `muted_until` null is without an end.
+    """
 
     user: UserView
     role: str
     joined_seq: int
     permissions: tuple[str, ...]
+    muted: bool | UnsetType = UNSET
+    muted_until: str | UnsetType | None = UNSET
 
 
 class MemberRoutes:
@@ -77,66 +75,112 @@ class MemberRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
         self._directory = system.storage.directory
+        self._access = RoomAccess(system)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Give the routes."""
+        own, others = "/rooms/<room>/members/me", "/rooms/<room>/members/<user>"
+        return (
+            Operation("PUT", own, self.join, "Join a public room", statuses=(204,), refusals=CHANGE_REFUSALS),
+            Operation("DELETE", own, self.leave, "Leave a room", statuses=(204,), refusals=_LAST_OWNER_REFUSALS),
+            Operation(
+                "GET",
+                "/rooms/<room>/members",
+                self.list_members,
+                "List a room's members",
+                answer=PageOf[MemberItem],
+                query=(*PAGE, MIN_SEQ),
+                refusals=SHOW_REFUSALS,
+            ),
+            Operation(
+                "GET",
+                others,
+                self.detail,
+                "Look at one member; `me` is oneself",
+                answer=MemberDetail,
+                query=(MIN_SEQ,),
+                refusals=SHOW_REFUSALS,
+            ),
+            Operation(
+                "PUT",
+                others,
+                self.add,
+                "Add a member",
+                body=AddBody,
+                body_is_optional=True,
+                statuses=(204,),
+                refusals=CHANGE_REFUSALS,
+            ),
+            Operation(
+                "PATCH",
+                others,
+                self.set_role,
+                "Give a member another role",
+                body=RoleBody,
+                statuses=(204,),
+                refusals=_LAST_OWNER_REFUSALS,
+            ),
+            Operation("DELETE", others, self.remove, "Remove a member", statuses=(204,), refusals=_LAST_OWNER_REFUSALS),
+        )
 
     def blueprint(self) -> Blueprint:
         """Build the routes."""
-        routes = Blueprint("members", __name__)
-        as_caller = for_caller(self._system.accounts)
-        routes.put("/rooms/<room>/members/me")(as_caller(self.join))
-        routes.delete("/rooms/<room>/members/me")(as_caller(self.leave))
-        routes.get("/rooms/<room>/members")(as_caller(self.list_members))
-        routes.get("/rooms/<room>/members/<user>")(as_caller(self.detail))
-        routes.put("/rooms/<room>/members/<user>")(as_caller(self.add))
-        routes.patch("/rooms/<room>/members/<user>")(as_caller(self.set_role))
-        routes.delete("/rooms/<room>/members/<user>")(as_caller(self.remove))
-        return routes
-
-    async def post(self, room: str, command: Command) -> Response:
-        granted(await self._system.rooms.room(room).post(command))
-        return no_content()
+        return blueprint_of("members", self.operations(), accounts=self._system.accounts)
 
     async def join(self, caller: UserRecord, room: str) -> Response:
-        return await self.post(room, JoinRoom(caller.id))
+        await self._access.post(room, JoinRoom(caller.id))
+        return no_content()
 
     async def leave(self, caller: UserRecord, room: str) -> Response:
-        return await self.post(room, LeaveRoom(caller.id))
+        await self._access.post(room, LeaveRoom(caller.id))
+        return no_content()
 
     async def list_members(self, caller: UserRecord, room: str) -> Response:
-        ask = self._page_ask()
-        granted(await self._system.rooms.room(room).look(caller.id))
+        ask = self._access.read_page()
+        await self._access.look(caller, room)
         page = await self._directory.members(room, cursor=ask.cursor, limit=ask.limit)
-        users = {user.id: user for user in await self._directory.users(ids=[member.user for member in page.items])}
+        users = await self._access.users(member.user for member in page.items)
         items = [
-            MemberItem(user_view(users[member.user]), member.role, member.joined_seq)
+            MemberItem(users[member.user], member.role, member.joined_seq)
             for member in page.items
             if member.user in users
         ]
         return page_answer(items, next_cursor=page.next_cursor)
 
     async def detail(self, caller: UserRecord, room: str, user: str) -> Response:
-        view = granted(await self._system.rooms.room(room).view(caller.id))
+        own = await self._access.look(caller, room)
         target = caller.id if user == "me" else user
-        member, account = await self._directory.member(room, target), await self._directory.user(target)
+        member = await self._directory.member(room, target)
+        account = (await self._access.users([target])).get(target)
         if member is None or account is None:
             raise Refused(NO_SUCH_MEMBER)
-        allowed = permissions_of(Role(member.role), kind=Kind(view.kind), visibility=Visibility(view.visibility))
-        return json_answer(MemberDetail(user_view(account), member.role, member.joined_seq, tuple(sorted(allowed))))
+        # As the room itself sees it: mutes count, and a change of the last moment.
+        access = granted(await self._system.rooms.room(room).look(target))
+        detail = MemberDetail(account, member.role, member.joined_seq, tuple(sorted(access.permissions)))
+        if target == caller.id or Permission.MEMBERS_MUTE in own.permissions:
+            mute = await self._mute(room, target)
+            until = None if mute is None or mute.until is None else rfc3339(mute.until)
+            detail = msgspec.structs.replace(detail, muted=mute is not None, muted_until=until)
+        return json_answer(detail)
+
+    async def _mute(self, room: str, user: str) -> Mute | None:
+        found = await self._system.storage.journal.items_by_key(room, [(ItemKind.MUTE.value, user)])
+        return msgspec.json.decode(found[0].doc, type=Mute) if found else None
 
     async def add(self, caller: UserRecord, room: str, user: str) -> Response:
         body = await read_body(_add_body) if await has_body() else AddBody()
         account = await self._directory.user(user) if is_id("u", user) else None
         if account is None or account.disabled:
-            granted(await self._system.rooms.room(room).look(caller.id))
-            raise Refused(_NO_SUCH_USER)
-        return await self.post(room, AddMember(caller.id, user, body.role))
+            await self._access.look(caller, room)
+            raise Refused(NO_SUCH_USER)
+        await self._access.post(room, AddMember(caller.id, user, body.role))
+        return no_content()
 
     async def set_role(self, caller: UserRecord, room: str, user: str) -> Response:
         body = await read_body(_role_body)
-        return await self.post(room, SetRole(caller.id, user, body.role))
+        await self._access.post(room, SetRole(caller.id, caller.id if user == "me" else user, body.role))
+        return no_content()
 
     async def remove(self, caller: UserRecord, room: str, user: str) -> Response:
-        return await self.post(room, RemoveMember(caller.id, user))
-
-    def _page_ask(self) -> PageAsk:
-        config = self._system.config
-        return read_page(default=config.history_page_default, most=config.history_page_max)
+        await self._access.post(room, RemoveMember(caller.id, user))
+        return no_content()

@@ -1,75 +1,165 @@
-"""Messages and events: post, read, delete; and a room's journal by seq."""
+"""The life of a message: posted, read, edited, deleted, replied to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from quart import Blueprint, Response
 
-from justchat.http.answers import Refused, granted, no_content, raw_answer, read_body, read_number
-from justchat.http.caller import for_caller
-from justchat.rooms.commands import NO_SUCH_MESSAGE, NO_SUCH_ROOM, DeleteMessage
-from justchat.rooms.posts import post
+from justchat.http.answers import Refused, granted, json_answer, no_content, page_answer, read_body
+from justchat.http.entity_tags import entity_tag, read_if_match
+from justchat.http.message_access import MessageAccess
+from justchat.http.message_views import MessageView, shown
+from justchat.http.operation import Operation, PageOf, blueprint_of
+from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.rooms.commands import NO_SUCH_MESSAGE, BulkDelete, DeleteMessage
+from justchat.rooms.items import ItemKind
+from justchat.rooms.posts import Content, edit, post
 from justchat.system import System
-from justchat.wire.errors import invalid
-from justchat.wire.frames import ClientMsgId, Id
+from justchat.wire.errors import ErrorCode
+from justchat.wire.events import decode_message
+from justchat.wire.frames import ClientMsgId, Id, Rev
 from storage.records import MessageRecord, UserRecord
 
-_SEQ_MAX = 2**53 - 1
+BULK_MAX: Final = 100
+
+# What any command about a message may meet.
+_MESSAGE: Final = (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.NOT_A_MEMBER)
+_SPEAKING: Final = (ErrorCode.MUTED, ErrorCode.BANNED)
 
 
 class PostBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A post. `client_msg_id` makes its repeat harmless."""
+    """A post. `client_msg_id` makes its repeat harmless; `expires_in` is seconds."""
 
     client_msg_id: ClientMsgId
     body: str
     reply_to: Id | None = None
+    thread_root: Id | None = None
+    mentions: tuple[Id, ...] = ()
+    expires_in: int | None = None
 
 
-_post_body = msgspec.json.Decoder(PostBody)
+class EditBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message's new text. `rev`, if given, must be that of the text that the editor saw."""
+
+    body: str
+    rev: Rev | None = None
 
 
-class Range(Struct, frozen=True):
-    """Which part of a history is asked for; at most one of the positions is set."""
+class BulkDeleteBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The messages that go."""
 
-    before: int | None
-    after: int | None
-    around: int | None
-    limit: int
+    messages: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=BULK_MAX)]
 
 
-def _joined(items: Sequence[bytes]) -> bytes:
-    """Make a JSON array of items that are JSON already."""
-    return b"[" + b",".join(items) + b"]"
+_post_body: Final = msgspec.json.Decoder(PostBody)
+_edit_body: Final = msgspec.json.Decoder(EditBody)
+_bulk_delete_body: Final = msgspec.json.Decoder(BulkDeleteBody)
+
+
+class _Reply(Struct, frozen=True):
+    """What is kept of a reply under its thread."""
+
+    message: str
+
+
+_reply: Final = msgspec.json.Decoder(_Reply)
 
 
 class MessageRoutes:
-    """`/rooms/{r}/messages`, `/messages/{m}` and `/rooms/{r}/events`."""
+    """`/messages/{m}`, and what adds messages to a room and takes them away."""
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._access = MessageAccess(system)
+        self._rooms = RoomAccess(system)
         self._journal = system.storage.journal
+        self._directory = system.storage.directory
+
+    def operations(self) -> tuple[Operation, ...]:
+        """List the routes."""
+        return (*self._room_operations(), *self._message_operations(), *self._listings())
 
     def blueprint(self) -> Blueprint:
         """Build the routes."""
-        routes = Blueprint("messages", __name__)
-        as_caller = for_caller(self._system.accounts)
-        routes.post("/rooms/<room>/messages")(as_caller(self.create))
-        routes.get("/rooms/<room>/messages")(as_caller(self.history))
-        routes.get("/rooms/<room>/events")(as_caller(self.events))
-        routes.get("/messages/<message>")(as_caller(self.one))
-        routes.delete("/messages/<message>")(as_caller(self.delete))
-        return routes
+        return blueprint_of("messages", self.operations(), accounts=self._system.accounts)
 
-    def _read_range(self) -> Range:
-        config = self._system.config
-        before, after, around = (read_number(name, low=0, high=_SEQ_MAX) for name in ("before", "after", "around"))
-        if sum(value is not None for value in (before, after, around)) > 1:
-            raise Refused(invalid("", "give at most one of before, after and around", code="ambiguous"))
-        limit = read_number("limit", low=1, high=config.history_page_max) or config.history_page_default
-        return Range(before, after, around, limit)
+    def _room_operations(self) -> tuple[Operation, ...]:
+        refusals = (*_MESSAGE, *_SPEAKING, ErrorCode.VALIDATION_FAILED)
+        return (
+            Operation(
+                "POST",
+                "/rooms/<room>/messages",
+                self.create,
+                "Post a message; a repeat of the same `client_msg_id` is answered with the first one",
+                body=PostBody,
+                answer=MessageView,
+                statuses=(201, 200),
+                refusals=(*refusals, ErrorCode.SLOW_MODE, ErrorCode.IDEMPOTENCY_MISMATCH),
+            ),
+            Operation(
+                "POST",
+                "/rooms/<room>/messages/bulk-delete",
+                self.bulk_delete,
+                "Turn several messages into tombstones at once: all of them, or none",
+                body=BulkDeleteBody,
+                statuses=(204,),
+                refusals=refusals,
+            ),
+        )
+
+    def _message_operations(self) -> tuple[Operation, ...]:
+        path = "/messages/<message>"
+        return (
+            Operation(
+                "GET",
+                path,
+                self.one,
+                "A message as it reads now; `ETag` is its version",
+                answer=MessageView,
+                query=(MIN_SEQ,),
+                refusals=(ErrorCode.NOT_FOUND, ErrorCode.SEQ_UNAVAILABLE),
+            ),
+            Operation(
+                "PATCH",
+                path,
+                self.edit,
+                "Change one's own message, with `If-Match` or `rev` only if it still is the version that was read",
+                body=EditBody,
+                answer=MessageView,
+                refusals=(
+                    *_MESSAGE,
+                    *_SPEAKING,
+                    ErrorCode.CONFLICT,
+                    ErrorCode.PRECONDITION_FAILED,
+                    ErrorCode.VALIDATION_FAILED,
+                ),
+            ),
+            Operation(
+                "DELETE",
+                path,
+                self.delete,
+                "Turn a message into a tombstone; a repeat is harmless",
+                statuses=(204,),
+                refusals=_MESSAGE,
+            ),
+        )
+
+    def _listings(self) -> tuple[Operation, ...]:
+        refusals = (ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE)
+        return (
+            Operation(
+                "GET",
+                "/messages/<message>/replies",
+                self.replies,
+                "The thread that begins with a message, oldest first",
+                answer=PageOf[MessageView],
+                query=(*PAGE, MIN_SEQ),
+                refusals=refusals,
+            ),
+        )
 
     async def create(self, caller: UserRecord, room: str) -> Response:
         body = await read_body(_post_body)
@@ -77,7 +167,7 @@ class MessageRoutes:
             caller.id,
             client_msg_id=body.client_msg_id,
             body=body.body,
-            reply_to=body.reply_to,
+            content=Content(body.reply_to, body.thread_root, body.mentions, body.expires_in),
             max_characters=self._system.config.body_max_characters,
         )
         answer = granted(await self._system.rooms.room(room).post(granted(command)))
@@ -85,51 +175,48 @@ class MessageRoutes:
         if record is None:
             raise Refused(NO_SUCH_MESSAGE)
         if answer.duplicate:
-            return raw_answer(record.doc, headers={"Idempotent-Replayed": "true"})
-        return raw_answer(record.doc, status=201, headers={"Location": f"/api/v1/messages/{record.id}"})
-
-    async def _find(self, caller: UserRecord, message: str) -> MessageRecord:
-        record = await self._journal.message(message)
-        access = NO_SUCH_ROOM if record is None else await self._system.rooms.room(record.room).look(caller.id)
-        if record is None or access is NO_SUCH_ROOM:
-            raise Refused(NO_SUCH_MESSAGE)
-        granted(access)
-        return record
+            return await self._shown(caller, record, headers={"Idempotent-Replayed": "true"})
+        return await self._shown(caller, record, status=201, headers={"Location": f"/api/v1/messages/{record.id}"})
 
     async def one(self, caller: UserRecord, message: str) -> Response:
-        return raw_answer((await self._find(caller, message)).doc)
+        return await self._shown(caller, (await self._access.see(caller, message)).record)
+
+    async def edit(self, caller: UserRecord, message: str) -> Response:
+        body = await read_body(_edit_body)
+        record = (await self._access.see(caller, message)).record
+        command = edit(
+            caller.id,
+            message,
+            body=body.body,
+            rev=read_if_match(decode_message(record.doc).rev, named=body.rev),
+            max_characters=self._system.config.body_max_characters,
+        )
+        await self._access.post(message, granted(command))
+        return await self._shown(caller, (await self._access.see(caller, message)).record)
 
     async def delete(self, caller: UserRecord, message: str) -> Response:
-        record = await self._find(caller, message)
-        granted(await self._system.rooms.room(record.room).post(DeleteMessage(caller.id, message)))
+        await self._access.post(message, DeleteMessage(caller.id, message))
         return no_content()
 
-    async def history(self, caller: UserRecord, room: str) -> Response:
-        span = self._read_range()
-        access = granted(await self._system.rooms.room(room).look(caller.id))
-        records = await self._messages(room, span, head=access.head)
-        return raw_answer(b'{"items":' + _joined([record.doc for record in records]) + b',"next_cursor":null}')
+    async def bulk_delete(self, caller: UserRecord, room: str) -> Response:
+        body = await read_body(_bulk_delete_body)
+        await self._rooms.post(room, BulkDelete(caller.id, body.messages))
+        return no_content()
 
-    async def _messages(self, room: str, span: Range, *, head: int) -> list[MessageRecord]:
-        if span.around is None:
-            return await self._journal.messages(room, before=span.before, after=span.after, upto=head, limit=span.limit)
-        older = await self._journal.messages(room, before=span.around, upto=head, limit=span.limit // 2)
-        newer = await self._journal.messages(
-            room, after=max(span.around - 1, 0), upto=head, limit=span.limit - span.limit // 2
+    async def replies(self, caller: UserRecord, message: str) -> Response:
+        ask = self._rooms.read_page()
+        root = (await self._access.see(caller, message)).record
+        page = await self._directory.items(
+            ItemKind.REPLY, room=root.room, prefix=f"{root.id}/", cursor=ask.cursor, limit=ask.limit
         )
-        return [*older, *newer]
+        ids = [_reply.decode(item.doc).message for item in page.items]
+        records = {record.id: record for record in await self._journal.messages_by_id(ids)} if ids else {}
+        found = [records[reply] for reply in ids if reply in records]
+        return page_answer(await shown(self._journal, caller.id, found), next_cursor=page.next_cursor)
 
-    async def events(self, caller: UserRecord, room: str) -> Response:
-        span = self._read_range()
-        if span.around is not None:
-            raise Refused(invalid("/around", "events are read before or after a seq", code="unknown"))
-        access = granted(await self._system.rooms.room(room).look(caller.id))
-        if span.before is not None:
-            before = min(span.before, access.head + 1)
-            entries = await self._journal.read_back(room, before=before, limit=span.limit)
-            more = bool(entries) and entries[0].seq > 1
-        else:
-            entries = await self._journal.read(room, after=span.after or 0, upto=access.head, limit=span.limit)
-            more = bool(entries) and entries[-1].seq < access.head
-        tail = f',"head_seq":{access.head},"epoch":"{access.epoch}","more":{"true" if more else "false"}}}'
-        return raw_answer(b'{"items":' + _joined([entry.body for entry in entries]) + tail.encode())
+    async def _shown(
+        self, caller: UserRecord, record: MessageRecord, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        (view,) = await shown(self._journal, caller.id, [record])
+        tag = entity_tag(decode_message(record.doc).rev)
+        return json_answer(view, status=status, headers={**tag, **(headers or {})})

@@ -18,6 +18,7 @@ from justchat.config import Config
 from justchat.connections.index import ConnectionIndex
 from justchat.http.app import create_app
 from justchat.ids import new_id
+from justchat.rooms.mentions import resolver
 from justchat.rooms.room import Rooms
 from justchat.rooms.room_actor import RoomLimits, RoomPorts
 from justchat.system import System
@@ -117,7 +118,7 @@ async def open_office(**settings: Any) -> AsyncIterator[Office]:
         directory.start(supervisor)
         rooms = Rooms(
             supervisor,
-            RoomPorts(journal, wall_ms, new_id, index.joined),
+            RoomPorts(journal, directory, resolver(directory), wall_ms, new_id, index.joined),
             RoomLimits(),
             active_max=100,
             ask_seconds=0.3,

@@ -9,7 +9,8 @@ import pytest
 from tests.http.office import Office, open_office
 
 pytestmark = pytest.mark.real_clock
-EVERY_CALL = [
+MESSAGE = "m_01a1fdb2f15672849aae512f789e0948"
+EVERY_CALL: list[tuple[str, str, object]] = [
     ("GET", "/users/me", None),
     ("GET", "/users/{bob}", None),
     ("GET", "/users?q=b", None),
@@ -25,8 +26,19 @@ EVERY_CALL = [
     ("POST", "/rooms/{room}/messages", {"client_msg_id": "1", "body": "x"}),
     ("GET", "/rooms/{room}/messages", None),
     ("GET", "/rooms/{room}/events", None),
-    ("GET", "/messages/m_1", None),
-    ("DELETE", "/messages/m_1", None),
+    ("POST", "/rooms/{room}/messages/bulk-delete", {"messages": [MESSAGE]}),
+    ("GET", "/rooms/{room}/pins", None),
+    ("PUT", f"/rooms/{{room}}/pins/{MESSAGE}", None),
+    ("GET", "/rooms/{room}/reports", None),
+    ("GET", "/rooms/{room}/scheduled", None),
+    ("GET", f"/messages/{MESSAGE}", None),
+    ("PATCH", f"/messages/{MESSAGE}", {"body": "y"}),
+    ("DELETE", f"/messages/{MESSAGE}", None),
+    ("GET", f"/messages/{MESSAGE}/revisions", None),
+    ("GET", f"/messages/{MESSAGE}/replies", None),
+    ("GET", f"/messages/{MESSAGE}/reactions", None),
+    ("PUT", f"/messages/{MESSAGE}/reactions/x", None),
+    ("POST", f"/messages/{MESSAGE}/reports", {"reason": "x"}),
     ("POST", "/auth/register", {"username": "carol", "password": "correct horse battery"}),
     ("POST", "/auth/login", {"username": "bob", "password": "correct horse battery"}),
 ]

@@ -1,0 +1,62 @@
+"""Direct rooms: the one room that two people share, made when it is first asked for.
+
+Its id is made of the two, so however many ask for it at once, by whichever of the two and by whichever route, there is
+one room, and one of them is told that it is new.
+"""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from justchat.http.answers import Refused, granted, json_answer
+from justchat.http.operation import Operation, blueprint_of
+from justchat.http.room_access import NO_SUCH_USER
+from justchat.ids import is_id, new_id
+from justchat.rooms.commands import CreateRoom
+from justchat.rooms.direct import direct_room_id
+from justchat.rooms.permissions import Kind, Visibility
+from justchat.system import System
+from justchat.wire.errors import ErrorCode, invalid
+from justchat.wire.server_frames import RoomView
+from storage.records import UserRecord
+
+
+class DirectRoutes:
+    """`/users/me/direct/{u}`, and the same for `POST /rooms`."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Give the routes."""
+        return (
+            Operation(
+                "PUT",
+                "/users/me/direct/<user>",
+                self.open,
+                "Get the direct room with a user, made if need be",
+                answer=RoomView,
+                statuses=(201, 200),
+                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED),
+            ),
+        )
+
+    def blueprint(self) -> Blueprint:
+        """Build the routes."""
+        return blueprint_of("direct", self.operations(), accounts=self._system.accounts)
+
+    async def open(self, caller: UserRecord, user: str) -> Response:
+        other = await self._system.storage.directory.user(user) if is_id("u", user) else None
+        if other is None or other.disabled:
+            raise Refused(NO_SUCH_USER)
+        return await self.share(caller, other.id, pointer="/user")
+
+    async def share(self, caller: UserRecord, other: str, *, pointer: str) -> Response:
+        """Answer with the room that the caller shares with another user, made if need be. Raises Refused."""
+        if other == caller.id:
+            raise Refused(invalid(pointer, "a direct room is with somebody else", code="yourself"))
+        room = self._system.rooms.room(direct_room_id(caller.id, other))
+        command = CreateRoom(caller.id, Kind.DIRECT, Visibility.PRIVATE, "", "", new_id("e"), (other,))
+        made = granted(await room.post(command)).changed
+        view = granted(await room.view(caller.id))
+        return json_answer(view, status=201 if made else 200, headers={"Location": f"/api/v1/rooms/{room.id}"})

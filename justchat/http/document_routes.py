@@ -1,0 +1,114 @@
+"""What describes the API, served by the API: `/openapi.json`, `/asyncapi.json`, and `/docs` to read and try it.
+
+The documents are made once, when the app is. The page is Swagger UI from its package, with nothing from elsewhere; its
+own headers allow it what it needs, and the rest of the site keeps its stricter ones.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from quart import Blueprint, Quart, Response, request
+
+from justchat import __version__
+from justchat.http.answers import Refused, handled
+from justchat.http.openapi import openapi_document, published_operations
+from justchat.wire.asyncapi import asyncapi_document
+from justchat.wire.errors import ErrorCode, Refusal
+
+# Swagger UI sets styles on elements and has its icons as data. `connect-src` is what trying a call needs.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ASSETS: Final = {
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_PAGE: Final = b"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>JustChat API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="docs/assets/swagger-ui.css">
+<div id="swagger-ui"></div>
+<script src="docs/assets/swagger-ui-bundle.js"></script>
+<script src="docs/assets/start.js"></script>
+</html>
+"""
+# Without `validatorUrl` the page would send its address to a service elsewhere. Tokens are not kept.
+_START: Final = b"""\
+SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null, persistAuthorization: false,
+  docExpansion: "list", defaultModelsExpandDepth: 0, displayRequestDuration: true
+});
+"""
+_NO_SUCH_FILE: Final = Refusal(ErrorCode.NOT_FOUND, "there is no such file")
+
+
+class Document(Struct, frozen=True):
+    """One file, ready to be served."""
+
+    content: bytes
+    content_type: str
+    etag: str
+
+
+def _document(content: bytes, content_type: str) -> Document:
+    return Document(content, content_type, f'"{blake2b(content, digest_size=8).hexdigest()}"')
+
+
+def _load_assets() -> dict[str, Document]:
+    """Read Swagger UI's files from its package, whose own code is of no use here and is not run."""
+    package = find_spec("flask_swagger_ui")
+    if package is None or package.origin is None:
+        raise ImportError("flask-swagger-ui is not installed; set api_docs to no, or install it")
+    folder = Path(package.origin).parent / "dist"
+    files = {name: _document((folder / name).read_bytes(), kind) for name, kind in _ASSETS.items()}
+    return files | {"start.js": _document(_START, "text/javascript; charset=utf-8")}
+
+
+def _answer(document: Document) -> Response:
+    headers = {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "ETag": document.etag,
+        "Cache-Control": "no-cache",
+        "Referrer-Policy": "no-referrer",
+    }
+    if request.headers.get("If-None-Match") == document.etag:
+        return Response(b"", status=304, headers=headers)
+    return Response(document.content, headers=headers, content_type=document.content_type)
+
+
+def document_routes(app: Quart) -> Blueprint:
+    """Build the routes that describe an app. Call it when all others are registered."""
+    routes = Blueprint("documents", __name__)
+    openapi = openapi_document(published_operations(app), version=__version__)
+    documents = {
+        "/openapi.json": _document(msgspec.json.encode(openapi), "application/json"),
+        "/asyncapi.json": _document(msgspec.json.encode(asyncapi_document(version=__version__)), "application/json"),
+        "/docs": _document(_PAGE, "text/html; charset=utf-8"),
+    }
+    assets = _load_assets()
+
+    async def document() -> Response:
+        return _answer(documents[request.path])
+
+    async def asset(name: str) -> Response:
+        found = assets.get(name)
+        if found is None:
+            raise Refused(_NO_SUCH_FILE)
+        return _answer(found)
+
+    for path in documents:
+        routes.get(path, endpoint=path.strip("/").replace(".", "_"))(handled(document))
+    routes.get("/docs/assets/<name>")(handled(asset))
+    return routes

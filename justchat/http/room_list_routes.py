@@ -1,0 +1,110 @@
+"""Rooms in lists: one's own, the public ones by name, and several by their ids.
+
+Lists are made of rows and wake no room. What the caller is in a room is told from the row too, so a mute does not show;
+a room that the caller is banned from is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from quart import Blueprint, Response
+
+from justchat.http.answers import Refused, page_answer, read_text
+from justchat.http.operation import Operation, PageOf, Query, blueprint_of
+from justchat.http.room_access import PAGE, RoomAccess
+from justchat.rooms.items import ItemKind
+from justchat.rooms.permissions import Visibility
+from justchat.rooms.queries import view_of_record
+from justchat.system import System
+from justchat.wire.errors import invalid
+from justchat.wire.server_frames import RoomView
+from storage.records import RoomRecord, UserRecord
+
+_IDS_MAX: Final = 100
+_ID_MAX_CHARACTERS: Final = 64
+
+
+class RoomListRoutes:
+    """`GET /rooms` and `/users/me/rooms`."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._directory = system.storage.directory
+        self._access = RoomAccess(system)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Give the routes."""
+        return (
+            Operation(
+                "GET",
+                "/rooms",
+                self.find,
+                "List one's own rooms, public rooms by name, or rooms by id",
+                answer=PageOf[RoomView],
+                query=(
+                    Query("public", Literal["true", "false"], "List public rooms, in the order of their names"),
+                    Query("q", str, "What the names of public rooms begin with"),
+                    Query("ids", str, f"Up to {_IDS_MAX} ids, with commas between; rooms one may not see are left out"),
+                    *PAGE,
+                ),
+            ),
+            Operation(
+                "GET",
+                "/users/me/rooms",
+                self.mine,
+                "List one's own rooms, the newest first",
+                answer=PageOf[RoomView],
+                query=PAGE,
+            ),
+        )
+
+    def blueprint(self) -> Blueprint:
+        """Build the routes."""
+        return blueprint_of("room_lists", self.operations(), accounts=self._system.accounts)
+
+    async def mine(self, caller: UserRecord) -> Response:
+        ask = self._access.read_page()
+        page = await self._directory.rooms_of(caller.id, cursor=ask.cursor, limit=ask.limit)
+        items = [view_of_record(room, member) for room, member in page.items]
+        return page_answer(items, next_cursor=page.next_cursor)
+
+    async def find(self, caller: UserRecord) -> Response:
+        public, ids = read_text("public"), read_text("ids", longest=_IDS_MAX * (_ID_MAX_CHARACTERS + 1))
+        if public not in {None, "true", "false"}:
+            raise Refused(invalid("/public", "public is true or false"))
+        if ids is not None and public == "true":
+            raise Refused(invalid("/ids", "give either ids or public", code="ambiguous"))
+        if ids is not None:
+            return await self._by_ids(caller, ids)
+        return await self._public(caller) if public == "true" else await self.mine(caller)
+
+    async def _by_ids(self, caller: UserRecord, ids: str) -> Response:
+        wanted = list(dict.fromkeys(ids.split(",")))
+        if len(wanted) > _IDS_MAX:
+            raise Refused(invalid("/ids", f"at most {_IDS_MAX} ids at once", code="too_many"))
+        rows = [await self._directory.room(room) for room in wanted if room.startswith("r_")]
+        return page_answer(await self._seen(caller, [row for row in rows if row is not None]), next_cursor=None)
+
+    async def _public(self, caller: UserRecord) -> Response:
+        ask = self._access.read_page()
+        prefix = (read_text("q") or "").casefold()
+        page = await self._directory.public_rooms(prefix, cursor=ask.cursor, limit=ask.limit)
+        return page_answer(await self._seen(caller, page.items), next_cursor=page.next_cursor)
+
+    async def _seen(self, caller: UserRecord, rows: list[RoomRecord] | tuple[RoomRecord, ...]) -> list[RoomView]:
+        """Show those of the rooms that the caller may see."""
+        seen = []
+        for row in rows:
+            if row.deleted_at is not None:
+                continue
+            member = await self._directory.member(row.id, caller.id)
+            if member is not None:
+                seen.append(view_of_record(row, member))
+            elif row.visibility == Visibility.PUBLIC and not await self._is_banned(caller, row.id):
+                seen.append(view_of_record(row, None))
+        return seen
+
+    async def _is_banned(self, caller: UserRecord, room: str) -> bool:
+        found = await self._directory.items(ItemKind.BAN.value, room=room, prefix=caller.id, cursor=None, limit=1)
+        return bool(found.items)
