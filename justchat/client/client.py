@@ -6,7 +6,7 @@ and may be made from any number of tasks; events are read by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -17,7 +17,7 @@ from justchat.client.conversation import Conversation
 from justchat.client.errors import NoAnswer
 from justchat.client.items import Ack, Page, Subscribed, Unsubscribed
 from justchat.client.line import Line
-from justchat.client.outbound import encode_command
+from justchat.client.outbound import Request, encode_command
 from justchat.client.settings import ClientSettings
 from justchat.client.statistics import ClientStatistics
 from justchat.client.stream import ItemStream
@@ -25,13 +25,21 @@ from justchat.wire.frames import (
     ClientFrame,
     Delete,
     DeleteData,
+    Edit,
+    EditData,
     Fetch,
     FetchData,
+    Pin,
+    PinData,
     Position,
+    React,
+    ReactionData,
     Send,
     SendData,
     Subscribe,
     SubscribeData,
+    Unpin,
+    Unreact,
     Unsubscribe,
 )
 from justchat.wire.server_frames import UserView, WelcomeData
@@ -114,21 +122,71 @@ class Client:
         *,
         client_msg_id: str | None = None,
         reply_to: str | None = None,
+        thread_root: str | None = None,
+        mentions: Sequence[str] = (),
+        expires_in: int | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> Ack:
         """Post a message and wait until it is committed.
 
+        `thread_root` puts it into the thread below that message. `mentions` are ids of users, besides those whom the
+        body names as `@name`; only members are called. After `expires_in` seconds the message becomes a tombstone.
+
         The post survives lost connections and passing refusals: it is repeated under the same `client_msg_id`, so it
         stands in the room once. Posts of one task keep their order; those of concurrent calls may be reordered by
         retries. Raises Refused, or NoAnswer after the deadline, when calling again with its `client_msg_id` is safe.
+
+        Slow mode is not waited for, because the wait may be hours: `Refused` says `slow_mode`, and its
+        `problem.retry_after` how many seconds are left.
         """
         message_id = client_msg_id or self._message_ids()
-        frame = Send(room, SendData(message_id, body, reply_to), id=self._next_id())
+        data = SendData(message_id, body, reply_to, thread_root, tuple(mentions), expires_in)
+        frame = Send(room, data, id=self._next_id())
         return await self._ask(frame, Ack, deadline_seconds=deadline_seconds, client_msg_id=message_id)
+
+    async def edit(
+        self,
+        room: str,
+        message: str,
+        body: str,
+        *,
+        rev: int | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> Ack:
+        """Change the text of one's own message; `changed` is false if it reads like that already.
+
+        With the `rev` of the text that you saw, an edit made meanwhile is not overwritten: then Refused says
+        `precondition_failed`.
+        """
+        frame = Edit(room, EditData(message, body, rev), id=self._next_id())
+        return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
 
     async def delete(self, room: str, message: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Ack:
         """Turn a message into a tombstone. Deleting a deleted one is fine: then `changed` is false."""
         frame = Delete(room, DeleteData(message), id=self._next_id())
+        return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
+
+    async def react(self, room: str, message: str, emoji: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Ack:
+        """React to a message: once with each emoji, so `changed` is false the second time.
+
+        `emoji` is any short text that shows something, without spaces and slashes.
+        """
+        frame = React(room, ReactionData(message, emoji), id=self._next_id())
+        return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
+
+    async def unreact(self, room: str, message: str, emoji: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Ack:
+        """Take one's reaction back; `changed` is false if there is none."""
+        frame = Unreact(room, ReactionData(message, emoji), id=self._next_id())
+        return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
+
+    async def pin(self, room: str, message: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Ack:
+        """Pin a message for everybody in the room; `changed` is false if it is pinned already."""
+        frame = Pin(room, PinData(message), id=self._next_id())
+        return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
+
+    async def unpin(self, room: str, message: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Ack:
+        """Take a pin off; `changed` is false if there is none."""
+        frame = Unpin(room, PinData(message), id=self._next_id())
         return await self._ask(frame, Ack, deadline_seconds=deadline_seconds)
 
     async def fetch(
@@ -178,7 +236,7 @@ class Client:
 
     async def _ask(
         self,
-        frame: Send | Delete | Fetch | Subscribe | Unsubscribe,
+        frame: Request,
         expects: type[A],
         *,
         deadline_seconds: float,

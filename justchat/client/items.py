@@ -18,7 +18,8 @@ class RoomEvent(Struct, frozen=True):
     """One durable event of a room.
 
     `content` is None when this version does not know the event's type or shape; `data` is its JSON in any case. `ts`
-    is RFC 3339, `actor` the id of the user who caused it.
+    is RFC 3339, `actor` the id of the user who caused it, or `system` for what happens by itself: a mute that ends, a
+    message that expires, history that is trimmed.
     """
 
     room: str
@@ -48,9 +49,10 @@ class Subscribed(Struct, frozen=True):
 class Unsubscribed(Struct, frozen=True):
     """A run ended: no more events of this room follow.
 
-    `reason` is `asked`, `removed`, `left`, `deleted`, or the error code with which the server refused to resume. `seq`
-    is the last event that was delivered. `ended_at` is the last one the server names, or None; where it is greater,
-    the events between are out of reach.
+    `reason` is `asked`, `left`, `removed`, `banned`, `deleted`, or the error code with which the server refused to
+    resume, which is `banned` too where the ban came while the client was away. `seq` is the last event that was
+    delivered. `ended_at` is the last one the server names, or None; where it is greater, the events between are out of
+    reach.
     """
 
     room: str
@@ -61,6 +63,10 @@ class Unsubscribed(Struct, frozen=True):
 
 class Reset(Struct, frozen=True):
     """A run ended because what follows `seq` cannot be replayed: fetch what you need again.
+
+    `reason` is `retention` where the room keeps its history for a time only and that is over, `history_visibility`
+    where members may not look back to before they joined, `epoch` where the journal was restored from a backup, and
+    `ahead` where the position is one that the journal has not reached.
 
     Nothing follows until the room is subscribed to again; with `subscribe="all"` the client does that by itself.
     """

@@ -10,12 +10,15 @@ import msgspec
 
 from justchat.client.errors import Refused
 from justchat.wire.errors import ErrorCode, Refusal, problem
-from justchat.wire.frames import Delete, Fetch, Send, Subscribe, Unsubscribe, decode_frame
+from justchat.wire.frames import CommandFrame, Fetch, Subscribe, Unsubscribe, decode_frame
+
+Request = CommandFrame | Fetch | Subscribe | Unsubscribe
+"""The frames that wait for an answer of their own."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_command(frame: Send | Delete | Fetch | Subscribe | Unsubscribe, *, max_bytes: int) -> str:
+def encode_command(frame: Request, *, max_bytes: int) -> str:
     """Encode a frame. Raises Refused with the code that the server would have given."""
     try:
         raw = _encode(frame)

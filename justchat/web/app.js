@@ -8,6 +8,7 @@ import { Dialogs } from "./dialogs.js";
 import { $, paintAvatar, show } from "./dom.js";
 import { Gate } from "./gate.js";
 import { People } from "./people.js";
+import { ReactionMenu } from "./reactions.js";
 import { Session } from "./session.js";
 import { Sidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
@@ -15,7 +16,7 @@ import { notify } from "./toasts.js";
 
 const session = new Session((reason) => leave(reason));
 const gate = new Gate(session, enter);
-let present = null; // {chat, commands, sidebar, timeline, composer, details} while signed in
+let present = null; // {chat, commands, sidebar, timeline, composer, details, menu} while signed in
 const dialogs = new Dialogs(() => present);
 let redraw = null;
 
@@ -25,15 +26,21 @@ function enter() {
   const chat = new Chat({ session, people, onChange: changed, onNotice: notify });
   const commands = new Commands(chat);
   const sidebar = new Sidebar(chat, openRoom);
-  const timeline = new Timeline(chat, { onDelete: (message) => deleteMessage(message) });
-  const composer = new Composer(chat, () => timeline.toEnd());
+  const menu = new ReactionMenu((message, emoji) => react(message, emoji));
+  const timeline = new Timeline(chat, messageActs(menu));
+  const composer = new Composer(chat, {
+    onSent: () => timeline.toEnd(),
+    edit: (message, body) => commands.editMessage(message, body),
+    onRefused: notify,
+  });
   const details = new Details(chat, {
     "act-add": (room) => dialogs.openAdd(room),
     "act-rename": (room) => dialogs.openRename(room),
+    "act-archive": (room) => archiveRoom(room),
     "act-leave": (room) => leaveRoom(room),
     "act-delete": (room) => eraseRoom(room),
-  });
-  present = { chat, commands, sidebar, timeline, composer, details };
+  }, { show: (message) => reveal(message.id), unpin: (message) => pin(message, false) });
+  present = { chat, commands, sidebar, timeline, composer, details, menu };
   show($("app"), true);
   chat.active = roomInAddress();
   chat.start();
@@ -47,6 +54,7 @@ function leave(reason) {
     dialogs.closeAll();
     leaving.chat.stop();
     if (reason === "asked") leaving.chat.unsent.forget();
+    leaving.menu.dispose();
     for (const view of [leaving.sidebar, leaving.timeline, leaving.composer, leaving.details]) view.close();
   }
   history.replaceState(null, "", location.pathname);
@@ -148,6 +156,35 @@ async function attempt(work) {
   }
 }
 
+/** What can be done with a message in the timeline, by the name of its control. */
+function messageActs(menu) {
+  return {
+    "add-reaction": (message, control) => menu.open(control, message),
+    react: (message, control) => react(message, control.dataset.emoji),
+    reply: (message) => present.composer.reply(message),
+    edit: (message) => present.composer.change(message),
+    pin: (message) => pin(message, true),
+    unpin: (message) => pin(message, false),
+    delete: (message) => deleteMessage(message),
+    quote: (id) => reveal(id),
+  };
+}
+
+/** React, or take it back. */
+function react(message, emoji) {
+  const { chat, commands } = present;
+  const wanted = !chat.room?.messages.hasReacted(message.id, emoji, chat.me.id);
+  return attempt(() => commands.react(message, emoji, wanted));
+}
+
+function pin(message, wanted) {
+  return attempt(() => present.commands.pin(message, wanted));
+}
+
+async function reveal(id) {
+  if (!(await present.timeline.reveal(id))) notify("That message is too far back to show it here.");
+}
+
 async function deleteMessage(message) {
   const question = { title: "Delete this message?", text: "It disappears for everybody in the room.", yes: "Delete" };
   if (await dialogs.confirm(question)) await attempt(() => present.commands.deleteMessage(message));
@@ -156,6 +193,12 @@ async function deleteMessage(message) {
 async function leaveRoom(room) {
   const question = { title: "Leave this room?", text: `You will no longer get messages from “${present.chat.title(room)}”.`, yes: "Leave" };
   if (await dialogs.confirm(question)) await attempt(() => present.commands.leave(room));
+}
+
+async function archiveRoom(room) {
+  const archived = !room.info.settings?.archived;
+  const question = { title: "Archive this room?", text: "Everything can still be read, but nobody can add anything until it is used again.", yes: "Archive" };
+  if (!archived || (await dialogs.confirm(question))) await attempt(() => present.commands.archive(room, archived));
 }
 
 async function eraseRoom(room) {

@@ -1,18 +1,18 @@
 // The chat itself, without a pixel: my rooms, and the frames that change them.
 
 import { Connection } from "./connection.js";
+import { Peeks } from "./peeks.js";
 import { Reads } from "./reads.js";
 import { Room } from "./room.js";
+import { Roster } from "./roster.js";
 import { Refusal } from "./session.js";
+import { kindly } from "./text.js";
 import { Unsent } from "./unsent.js";
 
 const HISTORY = 50;
-const PEEKED_ROOMS = 20;
-const PEEKED_EVENTS = 20;
-const PEEK_PAUSE_MS = 150; // stays below the server's command rate
 const BEHIND_MS = 5_000;
-const MEMBERS_PAUSE_MS = 300;
-const MEMBERS_SHOWN = 200;
+const OUT = new Set(["not_found", "not_a_member", "banned"]); // refusals that say that a room is not mine
+const CLOSED = new Set(["forbidden", "muted", "banned"]);
 const ENDS = new Set(["room.deleted", "member.left", "member.removed", "member.banned"]);
 
 export class Chat {
@@ -22,9 +22,7 @@ export class Chat {
   limits = { body_max_characters: 4000, frame_max_bytes: 16_384 };
   #covered = new Map(); // rooms the present connection subscribed to by itself -> {epoch, head_seq}
   #listing = false;
-  #peeking = false;
   #asked = new Set(); // unknown rooms being looked up
-  #memberTimers = new Map();
   #behind = new Map(); // room -> last seq at the previous look
 
   /** `onChange()` follows every visible change, `onNotice(textOrRefusal)` tells the person something. */
@@ -33,13 +31,15 @@ export class Chat {
     this.me = session.user;
     people.learn(this.me);
     this.reads = new Reads(this.me.id);
-    this.unsent = new Unsent({ user: this.me.id, send: (item) => this.#post(item), onChange });
+    this.unsent = new Unsent({ user: this.me.id, send: (item) => this.#post(item), words: (room, refusal) => this.words(room, refusal), onChange, onNotice });
     this.connection = new Connection({
       hello: () => this.#hello(),
       onFrame: (frame) => this.#frame(frame),
       onState: (state) => this.#state(state),
       onExpired: () => session.renew(),
     });
+    this.roster = new Roster(this);
+    this.peeks = new Peeks(this);
   }
 
   start() {
@@ -50,7 +50,7 @@ export class Chat {
 
   stop() {
     clearInterval(this.ticker);
-    for (const timer of this.#memberTimers.values()) clearTimeout(timer);
+    this.roster.stop();
     this.connection.stop();
   }
 
@@ -66,7 +66,7 @@ export class Chat {
   /** What a room is called; a direct room is called like the other person. */
   title(room) {
     if (room.info.kind !== "direct") return room.info.name || "Room without a name";
-    if (!room.members) this.#loadMembers(room);
+    if (!room.members) this.roster.look(room, "members");
     const other = room.members?.find((member) => member.user.id !== this.me.id);
     return other ? other.user.display_name || other.user.username : "Direct conversation";
   }
@@ -78,28 +78,43 @@ export class Chat {
     const room = this.room;
     if (room) {
       room.newAfter = room.unread > 0 ? room.readSeq : null;
-      if (room.loaded) this.#loadMembers(room);
+      if (room.loaded) this.roster.open(room);
       else this.#load(room);
     }
     this.onChange();
   }
 
-  send(body) {
-    if (this.room) this.unsent.add(this.room.id, body);
+  /** `answered` is the message that this answers. */
+  send(body, answered = null) {
+    if (this.room) this.unsent.add(this.room.id, body, answered);
+  }
+
+  /** Say what a refusal in a room means; the room knows better than the refusal why nobody can write in it. */
+  words(room, refusal) {
+    return (refusal.code === "forbidden" && this.rooms.get(room)?.silence) || kindly(refusal);
   }
 
   /** True if the body fits the server's limits. */
   fits(body) {
     const room = "0".repeat(64);
-    const frame = JSON.stringify({ type: "send", id: room, room, data: { client_msg_id: room, body } });
+    const frame = JSON.stringify({ type: "send", id: room, room, data: { client_msg_id: room, body, reply_to: room, thread_root: room } });
     const { body_max_characters: characters, frame_max_bytes: bytes } = this.limits;
     return [...body].length <= characters && new TextEncoder().encode(frame).length <= bytes;
   }
 
-  async older(room) {
-    if (!room.loaded || !room.more || room.fetching || !this.connection.live) return;
-    room.fetching = true;
+  /** Get the page before the window; whoever asks meanwhile waits for the same one. */
+  older(room) {
+    if (room.fetching) return room.fetching;
+    if (!room.loaded || !room.more || !this.connection.live) return Promise.resolve();
+    room.fetching = this.#fetchOlder(room).finally(() => {
+      room.fetching = null;
+      this.onChange();
+    });
     this.onChange();
+    return room.fetching;
+  }
+
+  async #fetchOlder(room) {
     const { epoch, oldest } = room;
     try {
       const { data } = await this.connection.ask({ type: "fetch", room: room.id, data: { before: oldest, limit: HISTORY } });
@@ -107,8 +122,6 @@ export class Chat {
     } catch (refusal) {
       if (refusal.code !== "unreachable") room.more = false;
     }
-    room.fetching = false;
-    this.onChange();
   }
 
   /** Everything up to the newest event has been seen. */
@@ -124,7 +137,8 @@ export class Chat {
   add(info) {
     const present = this.rooms.get(info.id);
     if (present) {
-      present.learn(info);
+      // Lists do not say who is muted; a room that is loaded knows better what I may do in it.
+      present.learn(present.loaded ? { ...info, me: undefined } : info);
       return;
     }
     const room = new Room(info);
@@ -158,7 +172,7 @@ export class Chat {
       for (const id of known) if (!mine.has(id)) this.remove(id);
       if (!this.listed && this.active && !mine.has(this.active)) this.active = null;
       this.listed = true;
-      this.#peekAll();
+      this.peeks.run();
     } catch (refusal) {
       if (refusal.code !== "unreachable" && this.session.user) this.onNotice(refusal);
     }
@@ -177,22 +191,6 @@ export class Chat {
       // Not for us, or gone again.
     }
     this.#asked.delete(id);
-  }
-
-  /** Learn what was last said in rooms that have not been opened. */
-  async #peekAll() {
-    if (this.#peeking) return;
-    this.#peeking = true;
-    const silent = this.sorted().filter((room) => !room.loaded && !room.preview).slice(0, PEEKED_ROOMS);
-    for (const room of silent) {
-      if (!this.connection.live) break;
-      const data = { before: room.last + 1, limit: PEEKED_EVENTS };
-      const page = await this.connection.ask({ type: "fetch", room: room.id, data }).catch(() => null);
-      if (page && !room.loaded) room.peek(page.data.events, this.me.id);
-      this.onChange();
-      await new Promise((resolve) => setTimeout(resolve, PEEK_PAUSE_MS));
-    }
-    this.#peeking = false;
   }
 
   // --- what the server says ---
@@ -257,7 +255,7 @@ export class Chat {
       const frame = await this.connection.ask({ type: "subscribe", room: room.id, data: { history: HISTORY } });
       if (frame.type === "subscribed") this.#snapshot(room, frame.data);
     } catch (refusal) {
-      if (refusal.code === "not_found" || refusal.code === "not_a_member") this.remove(room.id);
+      if (OUT.has(refusal.code)) this.remove(room.id);
       else if (refusal.code !== "unreachable") this.onNotice(refusal);
     }
     room.loading = false;
@@ -268,7 +266,7 @@ export class Chat {
     room.snapshot(data);
     for (const event of data.events) this.#settle(event);
     this.unsent.settleUpTo(room.id, data.head_seq);
-    if (room.id === this.active) this.#loadMembers(room);
+    if (room.id === this.active) this.roster.open(room);
   }
 
   /** Have everything after `last` sent, and what follows it. */
@@ -332,14 +330,16 @@ export class Chat {
     this.#settle(event);
     const { type, data, actor } = event;
     if (type === "message.created" && actor !== this.me.id) room.unread += 1;
-    if (ENDS.has(type) && (type === "room.deleted" || data.user === this.me.id)) this.#ended(room, type, actor);
-    else if (type.startsWith("member.")) this.#membersChanged(room, data);
+    if (ENDS.has(type) && (type === "room.deleted" || data.user === this.me.id)) this.#ended(room, event);
+    else this.roster.changed(room, event);
     this.onChange();
   }
 
-  #ended(room, type, actor) {
-    const what = type === "room.deleted" ? "was deleted" : "is closed to you now: you were taken out";
-    if (actor !== this.me.id) this.onNotice(`“${this.title(room)}” ${what}.`);
+  #ended(room, { type, data, actor }) {
+    const title = this.title(room);
+    const why = data.reason ? `: ${data.reason}` : ".";
+    if (type === "member.banned") this.onNotice(`You were banned from “${title}”${why}`);
+    else if (actor !== this.me.id) this.onNotice(type === "room.deleted" ? `“${title}” was deleted.` : `“${title}” is closed to you now: you were taken out.`);
     this.remove(room.id);
   }
 
@@ -349,13 +349,16 @@ export class Chat {
 
   #refused({ id, room, data }) {
     const refusal = new Refusal(data ?? {}, data?.status);
-    if (this.unsent.refused(id, refusal)) return;
-    if (room && (refusal.code === "not_found" || refusal.code === "not_a_member")) this.remove(room);
+    const isMine = this.unsent.refused(id, refusal);
+    if (!this.rooms.has(room)) return;
+    if (!isMine && OUT.has(refusal.code)) this.remove(room);
+    else if (isMine && CLOSED.has(refusal.code)) this.roster.look(this.rooms.get(room), "me"); // the page did not know
   }
 
   #post(item) {
     if (!this.rooms.has(item.room)) return false;
-    return this.connection.tell({ type: "send", id: item.id, room: item.room, data: { client_msg_id: item.id, body: item.body } });
+    const data = { client_msg_id: item.id, body: item.body, ...item.answers };
+    return this.connection.tell({ type: "send", id: item.id, room: item.room, data });
   }
 
   /** Look for rooms that fell behind and do not move: a lost frame must not stay unnoticed. */
@@ -365,27 +368,5 @@ export class Chat {
       this.#behind.set(room.id, room.last);
       if (stuck) this.#listen(room);
     }
-  }
-
-  // --- members ---
-
-  #membersChanged(room, { user }) {
-    if (user === this.me.id) this.#discover(room.id); // what I may do has changed
-    if (!room.members) return;
-    clearTimeout(this.#memberTimers.get(room.id));
-    this.#memberTimers.set(room.id, setTimeout(() => this.#loadMembers(room), MEMBERS_PAUSE_MS));
-  }
-
-  async #loadMembers(room) {
-    if (room.askingMembers) return;
-    room.askingMembers = true;
-    try {
-      room.members = await this.session.all(`/rooms/${room.id}/members`, { limit: 100 }, MEMBERS_SHOWN);
-      this.people.learn(...room.members.map((member) => member.user));
-      this.onChange();
-    } catch {
-      // Names and roles stay as they were; the next look at the room asks again.
-    }
-    room.askingMembers = false;
   }
 }

@@ -1,4 +1,4 @@
-// What a person can do to rooms over REST. Each rejects with a Refusal; the chat hears of the outcome by itself.
+// What a person can do to rooms and messages. Each rejects with a Refusal; the chat hears of the outcome by itself.
 
 const FOUND = 50;
 
@@ -39,8 +39,29 @@ export class Commands {
     return this.session.call("PUT", `/rooms/${room.id}/members/${user.id}`, { body: {} });
   }
 
+  archive(room, archived) {
+    return this.change(room, { settings: { archived } });
+  }
+
   deleteMessage(message) {
     return this.session.call("DELETE", `/messages/${message.id}`);
+  }
+
+  /** Change a text, unless somebody changed it since it was seen. */
+  editMessage(message, body) {
+    return this.#ask("edit", message, { body, rev: message.rev });
+  }
+
+  react(message, emoji, wanted) {
+    return this.#ask(wanted ? "react" : "unreact", message, { emoji });
+  }
+
+  pin(message, wanted) {
+    return this.#ask(wanted ? "pin" : "unpin", message, {});
+  }
+
+  #ask(type, message, data) {
+    return this.chat.connection.ask({ type, room: message.room, data: { message: message.id, ...data } });
   }
 
   async publicRooms(text) {

@@ -1,18 +1,23 @@
-// The panel beside a room: what it is, who is in it, and what I may do with it.
+// The panel beside a room: what it is, what is pinned in it, who is in it, and what I may do with it.
 
-import { $, avatar, h, icon, paintAvatar, reconcile, show } from "./dom.js";
+import { $, avatar, h, icon, paintAvatar, pressed, reconcile, show } from "./dom.js";
+import { shortened } from "./rows.js";
+import { waitWords } from "./text.js";
 
 export class Details {
   #open = false;
 
-  constructor(chat, actions) {
+  /** `actions` are what can be done with the room, by button; `pins` are {show(message), unpin(message)}. */
+  constructor(chat, actions, pins) {
     this.chat = chat;
+    this.pins = pins;
     this.panel = $("details");
     this.listening = new AbortController();
     const { signal } = this.listening;
     $("details-toggle").addEventListener("click", () => this.toggle(), { signal });
     $("details-close").addEventListener("click", () => this.toggle(false), { signal });
     this.panel.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle(false), { signal });
+    $("pin-list").addEventListener("click", (event) => this.#pressed(event), { signal });
     for (const [id, action] of Object.entries(actions)) {
       $(id).addEventListener("click", () => this.chat.room && action(this.chat.room), { signal });
     }
@@ -41,14 +46,39 @@ export class Details {
     $("details-name").textContent = title;
     $("details-topic").textContent = room.info.topic ?? "";
     const direct = room.info.kind === "direct";
-    const isPublic = room.info.visibility === "public";
-    const tags = direct ? ["Direct"] : [room.info.kind === "channel" ? "Channel" : "Group", isPublic ? "Public" : "Private"];
-    reconcile($("details-kind"), tags.map((tag) => ({ key: tag, sign: "", build: () => h("span", { class: "tag" }, tag === "Private" ? icon("lock") : tag === "Public" ? icon("globe") : null, tag) })));
+    reconcile($("details-kind"), tags(room.info).map(([text, sign]) => ({ key: text, sign: "", build: () => h("span", { class: "tag" }, sign ? icon(sign) : null, text) })));
+    const archived = Boolean(room.info.settings?.archived);
     show($("act-add"), !direct && room.may("members.invite"));
-    show($("act-rename"), !direct && room.may("room.edit"));
-    show($("act-delete"), !direct && room.info.me?.role === "owner");
+    show($("act-rename"), !direct && !archived && room.may("room.edit"));
+    show($("act-archive"), !direct && room.may("room.edit"));
+    $("act-archive-text").textContent = archived ? "Use again" : "Archive";
+    show($("act-delete"), !direct && room.may("room.delete"));
     show($("act-leave"), !direct);
+    this.#renderPins(room);
     this.#renderMembers(room);
+  }
+
+  #renderPins(room) {
+    const { people } = this.chat;
+    const pins = (room.pins ?? []).map(({ message }) => room.messages.find(message.id) ?? message);
+    const living = pins.filter((message) => room.pinned.has(message.id) && !message.deleted && !room.messages.goneBy(message.id));
+    const mayUnpin = room.may("messages.pin");
+    show($("pins"), living.length > 0);
+    $("pin-count").textContent = String(living.length);
+    reconcile($("pin-list"), living.map((message) => {
+      const name = people.name(message.author) ?? "…";
+      const text = shortened(message.body);
+      const build = () => h("li", { class: "pin" },
+        h("button", { type: "button", class: "pin-text", data: { act: "show" } }, h("bdi", {}, name), h("span", { dir: "auto" }, text)),
+        mayUnpin ? h("button", { type: "button", class: "icon-button small", title: "Take the pin off", "aria-label": "Take the pin off", data: { act: "unpin" } }, icon("close")) : null);
+      return { key: message.id, sign: JSON.stringify([name, text, mayUnpin]), build };
+    }));
+  }
+
+  #pressed(event) {
+    const press = pressed(event);
+    const pin = this.chat.room?.pins?.find(({ message }) => message.id === press?.key);
+    if (pin) this.pins[press.act](pin.message);
   }
 
   #renderMembers(room) {
@@ -68,4 +98,14 @@ export class Details {
     const hidden = (room.info.member_count ?? 0) - members.length;
     if (show($("member-more"), members.length >= 200 && hidden > 0)) $("member-more").textContent = `and ${hidden} more`;
   }
+}
+
+/** What kind of room it is: [text, icon] each. */
+function tags({ kind, visibility, settings = {} }) {
+  const found = kind === "direct" ? [["Direct"]] : [[kind === "channel" ? "Channel" : "Group"], visibility === "public" ? ["Public", "globe"] : ["Private", "lock"]];
+  if (settings.archived) found.push(["Archived", "box"]);
+  if (settings.read_only) found.push(["Read-only"]);
+  if (settings.slow_mode_seconds > 0) found.push([`Every ${waitWords(settings.slow_mode_seconds)}`, "clock"]);
+  if (settings.retention_days) found.push([`Kept ${settings.retention_days} ${settings.retention_days === 1 ? "day" : "days"}`]);
+  return found;
 }

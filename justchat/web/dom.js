@@ -60,18 +60,24 @@ export function reconcile(parent, rows) {
 }
 
 function repaint(node, fresh) {
-  const focused = node.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+  const focused = node.contains(document.activeElement) ? nameOf(document.activeElement) : null;
   for (const name of node.getAttributeNames()) if (!fresh.hasAttribute(name)) node.removeAttribute(name);
   for (const name of fresh.getAttributeNames()) node.setAttribute(name, fresh.getAttribute(name));
   node.replaceChildren(...fresh.childNodes);
-  if (focused) node.querySelector(`[data-act="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (focused) node.querySelector(focused)?.focus({ preventScroll: true });
 }
 
-/** The row a click or key press happened in, and what was asked there: {act, key} or null. */
+/** A selector for a control within its row. */
+function nameOf({ dataset: { act, emoji } }) {
+  if (!act) return null;
+  return `[data-act="${CSS.escape(act)}"]${emoji ? `[data-emoji="${CSS.escape(emoji)}"]` : ""}`;
+}
+
+/** The row a click or key press happened in, and what was asked there: {act, key, control} or null. */
 export function pressed(event) {
   const control = event.target.closest("[data-act]");
   const row = control?.closest("[data-key]");
-  return control && row ? { act: control.dataset.act, key: row.dataset.key } : null;
+  return control && row ? { act: control.dataset.act, key: row.dataset.key, control } : null;
 }
 
 /** Fill an avatar with somebody's initials and their own colour. */

@@ -1,6 +1,10 @@
 // One room as this page knows it: a gapless window of its journal, and what follows from it. No network, no DOM.
 
+import { Messages, buried } from "./messages.js";
+import { mutedWords } from "./text.js";
+
 const KEPT_EVENTS = 300; // of a room that is not open
+const MODERATORS = new Set(["owner", "admin", "moderator"]);
 
 export class Room {
   constructor(info) {
@@ -10,6 +14,7 @@ export class Room {
     this.last = info.head_seq ?? 0; // the newest seq applied
     this.head = this.last; // the newest seq heard of
     this.events = [];
+    this.messages = new Messages();
     this.loaded = false; // the window is there
     this.loading = false;
     this.more = false; // older events can be fetched
@@ -17,14 +22,13 @@ export class Room {
     this.repairing = false;
     this.lagging = false;
     this.members = null; // [{user, role}] once asked for
+    this.pins = null; // [{message, by, at}] once asked for
+    this.pinned = new Set(); // ids of pinned messages, as far as they are known
+    this.mute = null; // {until} while I am muted here
     this.unread = 0;
     this.readSeq = null;
     this.newAfter = null; // where the "new" line stands
-    this.preview = null; // {ts, author?, body?, system?}
-    this.gone = new Set(); // ids and seqs of deleted messages
-    this.edits = new Map(); // message id -> its newest form
-    this.sent = new Map(); // client_msg_id -> author, of what is in the window
-    if (info.last_message) this.#look({ type: "message.created", ts: info.last_message.created_at, actor: info.last_message.author, data: info.last_message });
+    this.preview = null; // {ts, seq, author?, body?, system?}
   }
 
   /** When something last happened here. */
@@ -37,8 +41,17 @@ export class Room {
   }
 
   may(permission) {
-    const permissions = this.info.me?.permissions;
-    return Array.isArray(permissions) ? permissions.includes(permission) : true;
+    return Boolean(this.info.me?.permissions?.includes(permission));
+  }
+
+  /** Why I cannot write here, in words; null if I can. */
+  get silence() {
+    const { settings = {}, kind, me } = this.info;
+    if (settings.archived) return "This room is archived: everything can be read, nothing is added.";
+    if (this.mute) return mutedWords(this.mute.until);
+    if (this.may("messages.send")) return null;
+    if (settings.read_only && !MODERATORS.has(me?.role)) return "This room is read-only: only moderators write here.";
+    return kind === "channel" ? "Only moderators write in this channel." : "You may not write in this room.";
   }
 
   /** Take over newer facts about the room itself; where its journal stands is not among them. */
@@ -46,6 +59,7 @@ export class Room {
     if (!info || typeof info !== "object") return;
     const known = Object.fromEntries(Object.entries(info).filter(([name, value]) => name in this.info && value !== undefined));
     this.info = { ...this.info, ...known };
+    if (known.me && this.may("messages.send")) this.mute = null;
   }
 
   /** Start the window anew from a snapshot. */
@@ -53,9 +67,7 @@ export class Room {
     this.learn(state);
     this.epoch = epoch;
     this.events = [];
-    this.gone.clear();
-    this.edits.clear();
-    this.sent.clear();
+    this.messages = new Messages();
     for (const event of events) this.#keep(event);
     this.last = this.events.at(-1)?.seq ?? head;
     this.head = head;
@@ -79,9 +91,8 @@ export class Room {
   /** Put an older page in front; events must end where the window begins. */
   prepend(events, more) {
     const fresh = events.filter((event) => event.seq < this.oldest);
-    for (const event of fresh) this.#overlay(event);
-    this.events = [...fresh, ...this.events];
     this.more = more && fresh.length > 0;
+    this.#rewind([...fresh, ...this.events]);
   }
 
   /** Guess preview and unread count from the newest events of a room that is not open. */
@@ -95,8 +106,7 @@ export class Room {
   /** Forget the far past of a room that was left for another. */
   trim() {
     if (this.events.length <= KEPT_EVENTS) return;
-    this.events = this.events.slice(-KEPT_EVENTS);
-    this.sent = new Map(this.events.filter(({ data }) => data?.client_msg_id).map(({ data }) => [data.client_msg_id, data.author]));
+    this.#rewind(this.events.slice(-KEPT_EVENTS));
     this.more = true;
   }
 
@@ -105,41 +115,51 @@ export class Room {
     return { epoch: this.epoch, seq: this.last };
   }
 
-  isGone(message) {
-    return Boolean(message.deleted) || this.gone.has(message.id) || this.gone.has(message.seq);
-  }
-
-  /** The message as it reads now. */
-  current(message) {
-    const edit = this.edits.get(message.id);
-    return edit ? { ...message, ...edit } : message;
+  #rewind(events) {
+    this.events = events;
+    this.messages = new Messages(events);
   }
 
   #keep(event) {
     this.events.push(event);
-    this.#overlay(event);
+    this.messages.take(event);
     this.#look(event);
   }
 
-  #overlay({ type, data, seq }) {
-    if (type === "message.created" && data.client_msg_id) this.sent.set(data.client_msg_id, data.author);
-    else if (type === "message.updated") this.edits.set(data.id, data);
-    else if (type === "message.deleted" || type === "message.expired") {
-      this.gone.add(data.id);
-      this.gone.add(data.message_seq ?? seq);
-    } else if (type === "message.bulk_deleted") for (const id of data.ids ?? []) this.gone.add(id);
-  }
-
+  /** Keep the line up to date that the list of rooms shows. */
   #look(event) {
     if (this.preview && new Date(event.ts) < new Date(this.preview.ts)) return;
-    const { type, data, ts, actor } = event;
-    if (type === "message.created") this.preview = { ts, author: data.author, body: data.body, id: data.id, deleted: data.deleted };
-    else if (type === "message.deleted" || type === "message.expired") {
-      if (this.preview?.id === data.id) this.preview = { ...this.preview, deleted: true };
-    } else if (type === "room.created" || type.startsWith("member.")) this.preview ??= { ts, system: true, author: actor };
+    const { type, data, ts, seq, actor } = event;
+    const gone = buried(event);
+    if (type === "message.created") this.preview = { ts, seq, author: data.author, body: data.body, id: data.id, deleted: data.deleted };
+    else if (type === "message.updated" && this.preview?.id === data.id) this.preview = { ...this.preview, body: data.body };
+    else if (gone.includes(this.preview?.id)) this.preview = { ...this.preview, deleted: true };
+    else if (type === "history.trimmed" && this.preview?.seq <= data.upto_seq) this.preview = { ts: this.preview.ts, seq, system: true, author: actor };
+    else if (type === "room.created" || type.startsWith("member.")) this.preview ??= { ts, seq, system: true, author: actor };
   }
 
-  #follow({ type, data }) {
-    if (type === "room.updated") this.learn(data.new);
+  /** Let a live event change what is known besides the window. */
+  #follow(event) {
+    const { type, data } = event;
+    if (type === "room.updated") {
+      const { settings, ...fields } = data.new;
+      this.learn(fields);
+      this.#set(settings);
+    } else if (type === "room.archived") this.#set({ archived: data.archived });
+    else if (type === "history.trimmed") this.#cut(data.upto_seq);
+    else if (type === "pin.added") this.pinned.add(data.message);
+    else if (type === "pin.removed") this.pinned.delete(data.message);
+    else for (const id of buried(event)) this.pinned.delete(id);
+  }
+
+  #set(settings = {}) {
+    this.info = { ...this.info, settings: { ...this.info.settings, ...settings } };
+  }
+
+  /** What was said up to there is kept no longer, so it is not shown any longer either. */
+  #cut(upto) {
+    if (!this.loaded) return;
+    this.#rewind(this.events.filter((event) => event.seq > upto));
+    this.more = false;
   }
 }

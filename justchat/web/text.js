@@ -87,6 +87,23 @@ export function ago(date) {
   return days < 7 ? weekdayFormat.format(date) : shortFormat.format(date);
 }
 
+/** When something is or was, with its day where that is not today. */
+export function moment(date) {
+  return daysAgo(date) === 0 ? clock(date) : `${shortFormat.format(date)}, ${clock(date)}`;
+}
+
+/** How long a wait is, rounded up. */
+export function waitWords(seconds) {
+  const [count, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
+  const whole = Math.max(1, Math.ceil(count));
+  return whole === 1 ? `1 ${unit}` : `${whole} ${unit}s`;
+}
+
+/** Until when somebody is muted; null is without an end. */
+export function mutedWords(until) {
+  return until ? `You are muted in this room until ${moment(new Date(until))}.` : "You are muted in this room.";
+}
+
 const KIND_WORDS = {
   unauthenticated: "Please sign in again.",
   token_expired: "Your sign-in has run out. Please sign in again.",
@@ -99,6 +116,8 @@ const KIND_WORDS = {
   rate_limited: "That was a little too fast. Wait a moment and try again.",
   slow_mode: "This room is in slow mode. Wait a moment and try again.",
   muted: "You are muted in this room.",
+  archived: "This room is archived.",
+  precondition_failed: "It was changed meanwhile. Have a look at it first.",
   banned: "You are banned from this room.",
   room_overloaded: "This room is very busy. Try again in a moment.",
   room_unavailable: "This room is out of order just now. Try again in a moment.",
@@ -108,12 +127,17 @@ const KIND_WORDS = {
   unreachable: "The server cannot be reached.",
 };
 
-/** Say kindly what a refusal means. */
+const TIME = /\b\d{4}-\d\d-\d\dT[\d:.]+Z/gu;
+const SAID_BY_THE_SERVER = new Set(["muted", "conflict"]); // its detail knows more than we do
+
+/** Say kindly what a refusal means, and how long to wait where that is known. */
 export function kindly(refusal) {
-  const known = KIND_WORDS[refusal?.code];
-  if (known) return known;
-  const detail = refusal?.detail ?? "";
-  return detail ? sentence(detail) : "That did not work.";
+  const { code, detail = "", retryAfterSeconds: wait = null } = refusal ?? {};
+  if (code === "slow_mode" && wait) return `This room is in slow mode. You can write again in ${waitWords(wait)}.`;
+  if (code === "rate_limited" && wait) return `That was a little too fast. Try again in ${waitWords(wait)}.`;
+  const known = KIND_WORDS[code];
+  if (known && !(detail && SAID_BY_THE_SERVER.has(code))) return known;
+  return detail ? sentence(detail.replace(TIME, (time) => moment(new Date(time)))) : "That did not work.";
 }
 
 export function sentence(text) {

@@ -1,10 +1,12 @@
 // The open room's messages: scrolling, older history, and what is new below.
 
-import { $, h, paintAvatar, pressed, reconcile, show } from "./dom.js";
+import { $, paintAvatar, pressed, reconcile, show } from "./dom.js";
 import { timelineRows } from "./rows.js";
 
 const NEAR_END = 80;
 const NEAR_START = 400;
+const REVEAL_PAGES = 20;
+const FLASH_MS = 1_600;
 const WINDOW_MAX = 1_000; // events kept on screen while reading along
 
 export class Timeline {
@@ -14,9 +16,10 @@ export class Timeline {
   #lastSeen = 0; // room.last when the reader was at the end
   #oldest = 0; // where the rows on screen begin
 
-  constructor(chat, { onDelete }) {
+  /** `acts` are what can be done with a message: name -> (message, control). */
+  constructor(chat, acts) {
     this.chat = chat;
-    this.onDelete = onDelete;
+    this.acts = acts;
     this.scroller = $("scroller");
     this.list = $("timeline");
     this.listening = new AbortController();
@@ -52,7 +55,7 @@ export class Timeline {
     if (this.#shown !== room.id) this.#enter(room);
     if (this.#stick && room.events.length > WINDOW_MAX) room.trim();
     const anchor = this.#stick ? null : this.#anchor();
-    reconcile(this.list, timelineRows(room, this.chat.unsent.of(room.id), this.#context(room)));
+    reconcile(this.list, timelineRows(room, this.chat.unsent.of(room.id), this.#context()));
     this.#oldest = room.oldest;
     this.#renderEdges(room);
     if (!this.#ready && room.loaded) this.#firstLook();
@@ -71,8 +74,8 @@ export class Timeline {
     reconcile(this.list, []);
   }
 
-  #context(room) {
-    return { me: this.chat.me.id, name: (id) => this.chat.people.name(id), mayDeleteAny: Array.isArray(room.info.me?.permissions) && room.may("messages.delete_any") };
+  #context() {
+    return { me: this.chat.me.id, name: (id) => this.chat.people.name(id) };
   }
 
   /** A room opens at its first new message, or at the end. */
@@ -94,9 +97,7 @@ export class Timeline {
     if (!show($("beginning"), room.loaded && !room.more)) return;
     paintAvatar($("beginning-avatar"), title, room.id);
     $("beginning-title").textContent = title;
-    $("beginning-text").textContent = room.events.some((event) => event.type === "message.created")
-      ? "This is where it began."
-      : "Nothing said yet. Write the first message.";
+    $("beginning-text").textContent = beginningWords(room);
   }
 
   #renderJump(room) {
@@ -139,6 +140,26 @@ export class Timeline {
     return null;
   }
 
+  /** Bring a message into view, with older pages if need be; false if it is out of reach. */
+  async reveal(id) {
+    const { room } = this.chat;
+    for (let page = 0; page < REVEAL_PAGES && room && !room.messages.find(id) && room.more; page += 1) await this.chat.older(room);
+    const message = room === this.chat.room ? room?.messages.find(id) : null;
+    if (!message) return false;
+    this.#stick = false;
+    this.render();
+    const row = this.#row(message);
+    row?.scrollIntoView({ block: "center" });
+    row?.classList.add("found-row");
+    setTimeout(() => row?.classList.remove("found-row"), FLASH_MS);
+    return Boolean(row);
+  }
+
+  #row(message) {
+    const keys = new Set([message.id, message.client_msg_id]);
+    return [...this.list.children].find((row) => keys.has(row.dataset.key)) ?? null;
+  }
+
   #pressed(event) {
     const press = pressed(event);
     const { room } = this.chat;
@@ -146,9 +167,10 @@ export class Timeline {
     if (!press || !room) return;
     if (press.act === "retry") this.chat.unsent.retry(press.key);
     else if (press.act === "discard") this.chat.unsent.discard(press.key);
-    else if (press.act === "delete") {
-      const found = room.events.find(({ type, data }) => type === "message.created" && (data.id === press.key || data.client_msg_id === press.key));
-      if (found) this.onDelete(room.current(found.data));
+    else if (press.act === "quote") this.acts.quote(press.control.dataset.about);
+    else {
+      const posted = room.events.find(({ type, data }) => type === "message.created" && (data.id === press.key || data.client_msg_id === press.key));
+      if (posted) this.acts[press.act]?.(room.messages.find(posted.data.id), press.control);
     }
   }
 
@@ -157,4 +179,10 @@ export class Timeline {
     for (const other of this.list.querySelectorAll(".picked")) if (other !== row) other.classList.remove("picked");
     row?.classList.toggle("picked");
   }
+}
+
+/** What stands where the rows begin. */
+function beginningWords(room) {
+  if (room.oldest > 1) return room.info.settings?.history_visibility === "since_join" ? "You can read what was said since you came." : "What was said earlier is kept no longer.";
+  return room.events.some((event) => event.type === "message.created") ? "This is where it began." : "Nothing said yet. Write the first message.";
 }

@@ -1,24 +1,27 @@
 // Messages on their way: kept until the server has them, over reconnects and reloads, and always under the same
 // client_msg_id, so that sending again is harmless. One message per room is in flight at a time: order is kept.
 
-import { kindly } from "./text.js";
+import { waitWords } from "./text.js";
 
 const ACK_MS = 10_000;
 const AGAIN_MS = 1_500;
 const PASSING = new Set([
   "room_overloaded", "room_unavailable", "storage_unavailable", "draining", "rate_limited", "slow_mode", "internal", "unreachable",
 ]);
+const SAID_ALOUD = new Set(["forbidden", "muted", "banned", "archived"]);
 
 export class Unsent {
-  #items = []; // {id, room, body, at, state: waiting|failed|acked, reason?, seq?}
+  #items = []; // {id, room, body, answers: {reply_to?, thread_root?}, at, state: waiting|failed|acked, reason?, told?, seq?}
   #flying = new Map(); // room -> {id, timer}
   #pauses = new Map(); // room -> timer of the next try
 
-  /** `send(item)` puts it on the wire and tells whether it could. */
-  constructor({ user, send, onChange }) {
+  /**
+   * `send(item)` puts it on the wire and tells whether it could; `words(room, refusal)` says what a refusal means, and
+   * `onNotice(text)` tells the person.
+   */
+  constructor({ user, send, words, onChange, onNotice }) {
     this.key = `justchat.unsent.${user}`;
-    this.send = send;
-    this.onChange = onChange;
+    Object.assign(this, { send, words, onChange, onNotice });
     this.#items = this.#restored();
   }
 
@@ -30,8 +33,10 @@ export class Unsent {
     return [...new Set(this.#items.map((item) => item.room))];
   }
 
-  add(room, body) {
-    this.#items.push({ id: freshId(), room, body, at: Date.now(), state: "waiting" });
+  /** An answer to a message stays in the thread that the message is in. */
+  add(room, body, answered = null) {
+    const answers = answered ? { reply_to: answered.id, ...(answered.thread_root ? { thread_root: answered.thread_root } : {}) } : {};
+    this.#items.push({ id: freshId(), room, body, answers, at: Date.now(), state: "waiting" });
     this.#changed();
     this.flush(room);
   }
@@ -85,12 +90,22 @@ export class Unsent {
     const item = this.#find(id);
     if (!item) return false;
     this.#landed(item.room, id);
-    if (PASSING.has(refusal.code)) this.#pause(item.room, (refusal.retryAfterSeconds ?? 0) * 1000 || AGAIN_MS);
+    if (PASSING.has(refusal.code)) this.#putOff(item, refusal);
     else {
-      this.#fail(id, kindly(refusal));
+      const reason = this.words(item.room, refusal);
+      if (SAID_ALOUD.has(refusal.code)) this.onNotice(reason);
+      this.#fail(id, reason);
       this.flush(item.room);
     }
     return true;
+  }
+
+  #putOff(item, { code, retryAfterSeconds: wait }) {
+    if (code === "slow_mode" && wait && !item.told) {
+      item.told = true;
+      this.onNotice(`This room is in slow mode: your message goes out in ${waitWords(wait)}.`);
+    }
+    this.#pause(item.room, (wait ?? 0) * 1000 || AGAIN_MS);
   }
 
   retry(id) {

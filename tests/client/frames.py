@@ -6,7 +6,7 @@ import msgspec
 
 from justchat.wire import server_frames
 from justchat.wire.errors import ErrorCode, Refusal
-from justchat.wire.events import Message, MessageCreated, RoomSettings, encode_event
+from justchat.wire.events import Event, Message, MessageCreated, RoomSettings, encode_event
 from justchat.wire.server_frames import AckData, Limits, MeView, RoomView, UserView, WelcomeData, WelcomeRoom
 
 LIMITS = Limits(
@@ -51,7 +51,11 @@ def message_event(room: str, seq: int, body: str, *, author: str = "u_bob", clie
         created_at="2026-01-31T09:30:00.000Z",
         client_msg_id=client_msg_id,
     )
-    return encode_event(MessageCreated(message), room=room, seq=seq, ts=1_769_851_800_000, actor=author)
+    return event(MessageCreated(message), room, seq, actor=author)
+
+
+def event(content: Event, room: str, seq: int, *, actor: str = "u_bob") -> bytes:
+    return encode_event(content, room=room, seq=seq, ts=1_769_851_800_000, actor=actor)
 
 
 def welcome(*rooms: WelcomeRoom, heartbeat_ms: int = 25_000, limits: Limits = LIMITS, connection: str = "c_1") -> bytes:
@@ -67,12 +71,19 @@ def subscribed(
 
 
 def ack(
-    room: str, *, frame_id: str | None, seq: int, client_msg_id: str | None = None, duplicate: bool = False
+    room: str,
+    *,
+    frame_id: str | None,
+    seq: int,
+    client_msg_id: str | None = None,
+    duplicate: bool = False,
+    changed: bool = True,
 ) -> bytes:
     data = AckData(
         queued_ms=0.1,
         commit_ms=0.2,
         duplicate=duplicate,
+        changed=changed,
         msg_no=seq,
         message_id=f"m_{room}_{seq}",
         client_msg_id=client_msg_id,

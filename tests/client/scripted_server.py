@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 
 from justchat.wire.frames import (
     ClientFrame,
-    Delete,
+    CommandFrame,
     Fetch,
     Hello,
     Ping,
@@ -69,7 +69,7 @@ class Peer:
         with trio.fail_after(PATIENCE_SECONDS):
             text = await self._texts.receive()
         frame = decode_frame(text)
-        assert isinstance(frame, Hello | Send | Delete | Fetch | Subscribe | Unsubscribe | Ping), (text, frame)
+        assert isinstance(frame, Hello | CommandFrame | Fetch | Subscribe | Unsubscribe | Ping), (text, frame)
         return frame
 
     async def hello(self) -> Hello:

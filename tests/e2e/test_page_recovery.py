@@ -7,12 +7,14 @@ or holds back WebSocket frames between the page and the real server.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import Browser, expect
 
+from tests.e2e.page_line import Line, data_of, reload_through_line
 from tests.support.browser import RECONNECT_MS, Window, running_browser
 from tests.support.server import ServerProcess, running_server
 
@@ -45,65 +47,9 @@ def pair(browser: Browser, server: ServerProcess) -> Iterator[tuple[Window, Wind
     bo.close()
 
 
-class Line:
-    """The line between one page and the server: may be cut, and shows every frame to `edit` on its way to the page.
-
-    `edit` gives the frames to deliver instead of one frame: none to drop it, two to repeat it.
-    """
-
-    def __init__(self, window: Window) -> None:
-        self.open = True
-        self.edit: Callable[[dict[str, object]], list[dict[str, object]]] = lambda frame: [frame]
-        self.sent: list[dict[str, object]] = []
-        self._routes: list[WebSocketRoute] = []
-        window.page.route_web_socket("**/ws", self._route)
-
-    def cut(self) -> None:
-        """Cut the line and keep it cut until `open` is set."""
-        self.open = False
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the present connection as a network would."""
-        while self._routes:
-            self._routes.pop().close(code=4000)
-
-    def _route(self, page_side: WebSocketRoute) -> None:
-        if not self.open:
-            page_side.close(code=4000)
-            return
-        server_side = page_side.connect_to_server()
-        page_side.on_message(lambda text: self._to_server(server_side, str(text)))
-        server_side.on_message(lambda text: self._to_page(page_side, str(text)))
-        self._routes.append(page_side)
-
-    def _to_server(self, server_side: WebSocketRoute, text: str) -> None:
-        self.sent.append(json.loads(text))
-        server_side.send(text)
-
-    def _to_page(self, page_side: WebSocketRoute, text: str) -> None:
-        for frame in self.edit(json.loads(text)):
-            page_side.send(json.dumps(frame))
-
-
-def data_of(frame: dict[str, object]) -> dict[str, object]:
-    """Give a frame's data, empty where it has none."""
-    data = frame.get("data")
-    return data if isinstance(data, dict) else {}
-
-
 def asked_after(line: Line) -> list[object]:
     """Give the positions that the page asked to be replayed from."""
     return [data_of(frame)["after"] for frame in line.sent if "after" in data_of(frame)]
-
-
-def reload_through_line(window: Window) -> Line:
-    """Load the page anew with a line in between that the test controls."""
-    line = Line(window)
-    window.page.reload()
-    window.expect_connected()
-    expect(window.page.locator("#beginning")).to_be_visible()
-    return line
 
 
 def test_a_killed_server_costs_nothing(pair: tuple[Window, Window], server: ServerProcess) -> None:
@@ -202,6 +148,41 @@ def test_a_reconnect_resumes_every_room_from_its_last_event(pair: tuple[Window, 
     assert isinstance(positions, dict)
     assert positions[room]["seq"] == 2  # room.created, then "one"
     assert [frame["type"] for frame in line.sent if frame["type"] != "ping"] == ["hello"]
+
+
+def test_what_was_changed_while_the_page_was_offline_shows_when_it_is_back(pair: tuple[Window, Window]) -> None:
+    """An edit, a reaction, a pin and a deletion are replayed, not fetched anew; what cannot be sent offline is said."""
+    ada, bo = pair
+    line = reload_through_line(ada)
+    for text in ("keep me", "change me", "delete me"):
+        bo.say(text)
+    ada.expect_messages("keep me", "change me", "delete me")
+    line.cut()
+    ada.expect_cut_off()
+    room = bo.page.evaluate("location.hash.split('/').pop()")
+    found = bo.call("GET", f"/rooms/{room}/messages")["items"]
+    assert isinstance(found, list)
+    keep, change, delete = (message["id"] for message in found)
+    bo.call("PATCH", f"/messages/{change}", {"body": "changed"})
+    bo.call("PUT", f"/messages/{change}/reactions/{quote('❤')}")
+    bo.call("PUT", f"/messages/{keep}/reactions/{quote('❤')}")
+    bo.call("DELETE", f"/messages/{keep}/reactions/{quote('❤')}")
+    bo.call("DELETE", f"/messages/{delete}")
+    bo.expect_messages("keep me", "changed", "Message deleted")
+    ada.expect_messages("keep me", "change me", "delete me")
+    ada.page.locator(".row").nth(0).locator(".bubble").hover()
+    ada.page.locator(".row").nth(0).locator("[data-act=pin]").click()
+    expect(ada.page.locator(".toast")).to_have_text("The server cannot be reached.")
+    line.sent.clear()
+    line.open = True
+    ada.reconnect_now()
+    ada.expect_messages("keep me", "changed", "Message deleted")
+    expect(ada.page.locator(".edited")).to_have_count(1)
+    expect(ada.page.locator(".reaction")).to_have_text(["❤1"])
+    assert [frame["type"] for frame in line.sent if frame["type"] != "ping"] == ["hello"]
+    ada.page.locator(".row").nth(0).locator(".bubble").hover()
+    ada.page.locator(".row").nth(0).locator("[data-act=pin]").click()
+    expect(bo.page.locator('.mark[title="Pinned"]')).to_have_count(1)
 
 
 def test_a_lost_event_is_noticed_and_fetched(pair: tuple[Window, Window]) -> None:
