@@ -48,7 +48,7 @@ _Ids = Annotated[str, Meta(max_length=_IDS_MAX_CHARACTERS)]
 class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True):
     """What a registration says; it cannot name a role."""
 
-    # Longer ones are refused at once. The limits proper, which count what is stored, are checked for all fields together.
+    # Longer ones are refused at once. The limits proper count what is stored, and are checked for all fields together.
     username: Annotated[str, Meta(max_length=200, description=_USERNAME)]
     password: Annotated[str, Meta(max_length=1000, description=_PASSWORD)]
     email: Annotated[str, Meta(max_length=320)] | None = None
@@ -149,7 +149,7 @@ class AuthRoutes:
                 "Find users by the beginning of their username, or by id",
                 answer=PageOf[UserView],
                 query=(
-                    Query("q", _Prefix, "How the username begins, in any case; needed without `ids`"),
+                    Query("q", _Prefix, "How the username begins, in any case; either this or `ids`"),
                     Query("ids", _Ids, f"Up to {_IDS_MAX} ids, separated by commas"),
                     Query("limit", Annotated[int, Meta(ge=1, le=_FOUND_MAX)], "How many at most, for `q`"),
                 ),
@@ -192,6 +192,8 @@ class AuthRoutes:
     async def many(self, _caller: UserRecord) -> Response:
         limit = read_number("limit", low=1, high=_FOUND_MAX) or _FOUND_MAX
         ids, prefix = read_text("ids", longest=_IDS_MAX_CHARACTERS), read_text("q")
+        if ids is not None and prefix is not None:
+            raise Refused(invalid("", "give either q or ids", code="ambiguous"))
         if ids is not None:
             wanted = ids.split(",")
             if len(wanted) > _IDS_MAX:

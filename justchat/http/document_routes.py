@@ -23,7 +23,7 @@ from justchat.wire.errors import ErrorCode, Refusal
 
 # Swagger UI sets styles on elements and has its icons as data. `connect-src` is what trying a call needs.
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _ASSETS: Final = {

@@ -209,7 +209,7 @@ def _success(operation: Operation, status: int, codes: Sequence[ErrorCode], part
     if operation.answer is not None:
         content["application/json"] = {"schema": parts.schema(operation.answer)}
     if codes:
-        content["application/problem+json"] = {"schema": _problem_schema(status, codes, parts)}
+        content["application/problem+json"] = _problem_content(status, codes, parts)
     found: Schema = {
         "description": HTTPStatus(status).phrase,
         "headers": _headers(status, *(["Idempotent-Replayed"] if repeats else [])),
@@ -222,13 +222,15 @@ def _refusal(status: int, codes: Sequence[ErrorCode], parts: _Parts) -> Schema:
     return {
         "description": AT_THE_DOOR[status][1] if status in AT_THE_DOOR else "; ".join(said),
         "headers": _headers(status),
-        "content": {"application/problem+json": {"schema": _problem_schema(status, codes, parts)}},
+        "content": {"application/problem+json": _problem_content(status, codes, parts)},
     }
 
 
-def _problem_schema(status: int, codes: Sequence[ErrorCode], parts: _Parts) -> Schema:
+def _problem_content(status: int, codes: Sequence[ErrorCode], parts: _Parts) -> Schema:
     named: Schema = {"properties": {"status": {"const": status}, "code": {"enum": [code.value for code in codes]}}}
-    return {"allOf": [parts.schema(Problem), named]}
+    title = HTTPStatus(status).phrase if status in AT_THE_DOOR else problem(Refusal(codes[0], "")).title
+    example = {"type": "about:blank", "title": title, "status": status, "detail": "why", "code": codes[0].value}
+    return {"schema": {"allOf": [parts.schema(Problem), named]}, "example": example}
 
 
 def _headers(status: int, *more: str) -> Schema:

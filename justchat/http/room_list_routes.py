@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from quart import Blueprint, Response
 
-from justchat.http.answers import Refused, page_answer, read_text
+from justchat.http.answers import PageAsk, Refused, page_answer, read_text
 from justchat.http.operation import Operation, PageOf, Query, blueprint_of
 from justchat.http.room_access import PAGE, RoomAccess
 from justchat.rooms.items import ItemKind
@@ -71,13 +71,15 @@ class RoomListRoutes:
 
     async def find(self, caller: UserRecord) -> Response:
         public, ids = read_text("public"), read_text("ids", longest=_IDS_MAX * (_ID_MAX_CHARACTERS + 1))
+        # Looked at also where they change nothing: what is wrong is never passed over.
+        ask, prefix = self._access.read_page(), (read_text("q") or "").casefold()
         if public not in {None, "true", "false"}:
             raise Refused(invalid("/public", "public is true or false"))
         if ids is not None and public == "true":
             raise Refused(invalid("/ids", "give either ids or public", code="ambiguous"))
         if ids is not None:
             return await self._by_ids(caller, ids)
-        return await self._public(caller) if public == "true" else await self.mine(caller)
+        return await self._public(caller, ask, prefix) if public == "true" else await self.mine(caller)
 
     async def _by_ids(self, caller: UserRecord, ids: str) -> Response:
         wanted = list(dict.fromkeys(ids.split(",")))
@@ -86,9 +88,7 @@ class RoomListRoutes:
         rows = [await self._directory.room(room) for room in wanted if room.startswith("r_")]
         return page_answer(await self._seen(caller, [row for row in rows if row is not None]), next_cursor=None)
 
-    async def _public(self, caller: UserRecord) -> Response:
-        ask = self._access.read_page()
-        prefix = (read_text("q") or "").casefold()
+    async def _public(self, caller: UserRecord, ask: PageAsk, prefix: str) -> Response:
         page = await self._directory.public_rooms(prefix, cursor=ask.cursor, limit=ask.limit)
         return page_answer(await self._seen(caller, page.items), next_cursor=page.next_cursor)
 

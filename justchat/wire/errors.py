@@ -97,6 +97,9 @@ class Refusal(Struct, frozen=True):
         return _STATUS[self.code][0]
 
 
+_CODES = f"Stable, and never another meaning: {', '.join(f'`{code}`' for code in ErrorCode)}."
+
+
 class Problem(Struct, frozen=True, omit_defaults=True):
     """RFC 9457 problem details, the body of every error answer and the `data` of an `error` frame."""
 
@@ -104,7 +107,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    code: Annotated[str, Meta(description="Stable, and never another meaning.", examples=[*map(str, ErrorCode)])]
+    code: Annotated[str, Meta(description=_CODES)]
     instance: str | None = None
     request_id: str | None = None
     errors: tuple[FieldProblem, ...] = ()

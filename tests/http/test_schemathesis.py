@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -42,6 +42,8 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+EXAMPLES = 8
+EXAMPLES_IN_SOAK = 300
 # What takes things away comes last.
 ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -75,6 +77,7 @@ def operations(document: Document) -> list[APIOperation]:
 def try_out(operation: APIOperation, server: ServerProcess, known: Surroundings, examples: int) -> Counter[int]:
     """Call one operation with what its schemas allow and what they do not; give how often each status was answered."""
     statuses: Counter[int] = Counter()
+    named = {parameter.name for parameter in operation.query}
     modes = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
     cases = modes.flatmap(lambda mode: operation.as_strategy(generation_mode=mode))
 
@@ -91,7 +94,9 @@ def try_out(operation: APIOperation, server: ServerProcess, known: Surroundings,
     def calls(case: Case, data: st.DataObject) -> None:
         place(case, known, data)
         response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {known.token}"}, timeout=10)
-        case.validate_response(response, checks=CHECKS)
+        # Unknown parameters are ignored; an address may be too long as a whole, or ask for what is not there yet.
+        lenient = response.status_code in {412, 431} or not (case.query or {}).keys() <= named
+        case.validate_response(response, checks=CHECKS, excluded_checks=[negative_data_rejection] if lenient else [])
         statuses[response.status_code] += 1
 
     calls()
@@ -106,41 +111,47 @@ def place(case: Case, known: Surroundings, data: st.DataObject) -> None:
             parameters[name] = data.draw(st.sampled_from(known.named[name]))
     case.path_parameters = parameters
     query: dict[str, Any] = dict(case.query or {})
-    for name, most in {"min_seq": 3, "limit": 20}.items():
-        if str(query.get(name, "")).isdigit():
-            query[name] = min(int(query[name]), most)
+    if str(query.get("min_seq", "")).isdigit() and int(query["min_seq"]) < 2**53:
+        query["min_seq"] = min(int(query["min_seq"]), 3)
+    is_valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if is_valid and "limit" in query:
+        # How many are allowed is a setting.
+        query["limit"] = min(int(query["limit"]), 20)
     case.query = query
 
 
-def check_all(document: Document, server: ServerProcess, known: Surroundings, examples: int) -> set[str]:
-    """Call every operation, complain of all that do not keep to the document, and name those never carried out."""
+def check(wanted: Sequence[APIOperation], server: ServerProcess, known: Surroundings, examples: int) -> None:
+    """Call operations, complain of all that do not keep to the document, and see that enough was carried out."""
     problems: list[str] = []
-    never: set[str] = set()
-    for operation in operations(document):
+    never: list[str] = []
+    for operation in wanted:
         try:
             statuses = try_out(operation, server, known, examples)
         except FailureGroup as failures:
             problems.append(f"{operation.label}: {failures}")
             continue
         if not any(status < 300 for status in statuses):
-            never.add(operation.label)
+            never.append(operation.label)
     assert problems == [], "\n".join(problems)
-    return never
+    # Some need a better guess than a few, such as a name that is allowed; if it were most, nothing would be tried.
+    assert len(never) < 0.7 * len(wanted), never
 
 
-def test_answers_keep_to_the_document(document: Document, server: ServerProcess, surroundings: Surroundings) -> None:
+@pytest.mark.parametrize("method", ORDER)
+def test_answers_keep_to_the_document(
+    document: Document, server: ServerProcess, surroundings: Surroundings, method: str
+) -> None:
     """No 5xx; status, media type, headers and body as documented; what the schemas forbid is refused."""
-    never = check_all(document, server, surroundings, 10)
-    # Most calls are carried out at least once; the others would need a better guess than ten.
-    assert len(never) < 12, never
+    wanted = [operation for operation in operations(document) if operation.method.upper() == method]
+    check(wanted, server, surroundings, EXAMPLES)
 
 
 @pytest.mark.soak
 def test_answers_keep_to_the_document_for_long(
     document: Document, server: ServerProcess, surroundings: Surroundings
 ) -> None:
-    """The same with thousands of requests."""
-    print(*check_all(document, server, surroundings, 400), sep="\n")
+    """The same with tens of thousands of requests."""
+    check(operations(document), server, surroundings, EXAMPLES_IN_SOAK)
 
 
 def test_what_no_operation_does_is_not_allowed(
