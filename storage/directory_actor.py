@@ -180,6 +180,10 @@ class DirectoryActor:
             lambda: self._backend.items(kind, room=room, prefix=prefix, cursor=cursor, limit=limit, newest=newest)
         )
 
+    async def all_items(self, room: str, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ItemRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.all_items(room, after=after, limit=limit))
+
     async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
         """Pass through; OutcomeUnknown at the deadline, once begun."""
         await self._gate.call(lambda: self._backend.keep(changes), writes=True)

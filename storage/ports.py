@@ -175,6 +175,10 @@ class Directory(Protocol):
         """
         ...
 
+    async def all_items(self, room: str, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ItemRecord]:
+        """The first `limit` items of a room by kind and key, above these."""
+        ...
+
     async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
         """Write items durably that follow from no entry: what concerns a room and is for some eyes only.
 

@@ -150,6 +150,12 @@ class MemoryDirectory:
             found = [item for item in found if (item.key < cursor if newest else item.key > cursor)]
         return page_of(found[: max(limit, 0) + 1], limit, item_position)
 
+    async def all_items(self, room: str, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ItemRecord]:
+        """Return the first `limit` items of a room by kind and key, above these."""
+        await trio.lowlevel.checkpoint()
+        items = self._store.items.get(room, {})
+        return [items[name] for name in sorted(name for name in items if name > after)[: max(limit, 0)]]
+
     async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
         """Write items that follow from no entry."""
         await trio.lowlevel.checkpoint()

@@ -109,6 +109,10 @@ CROSS JOIN LATERAL (
 ) AS i
 """
 
+ALL_ITEMS = f"""
+SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND (kind, key) > ($2, $3) ORDER BY kind, key LIMIT $4
+"""
+
 DUE = f"SELECT {ITEM_COLUMNS} FROM items WHERE due_at <= $1 ORDER BY due_at, room, kind, key LIMIT $2"
 
 DUE_OF_ROOM = f"""

@@ -142,6 +142,11 @@ class SqliteDirectory:
             rows = await self._fetch(sql.NEWEST_ITEMS if newest else sql.ITEMS, (room, kind, *bounds))
         return page_of([item_of(row) for row in rows], limit, item_position)
 
+    async def all_items(self, room: str, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ItemRecord]:
+        """Return the first `limit` items of a room by kind and key, above these."""
+        rows = await self._fetch(sql.ALL_ITEMS, (room, *after, max(limit, 0)))
+        return [item_of(row) for row in rows]
+
     async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
         """Write items durably that follow from no entry."""
         check_changes(changes)

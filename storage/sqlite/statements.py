@@ -83,6 +83,11 @@ SELECT room, kind, key, doc, held, due_at, seq
 FROM items INDEXED BY items_held WHERE room = ? AND held = 1 ORDER BY kind, key
 """
 
+ALL_ITEMS = """
+SELECT room, kind, key, doc, held, due_at, seq
+FROM items WHERE room = ? AND (kind, key) > (?, ?) ORDER BY kind, key LIMIT ?
+"""
+
 DUE = """
 SELECT room, kind, key, doc, held, due_at, seq
 FROM items WHERE due_at <= ? ORDER BY due_at, room, kind, key LIMIT ?

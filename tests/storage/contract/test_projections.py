@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from storage.ports import Directory, Journal
-from storage.records import Append, DropMember, DropMessage, PutMember, PutMessage, PutRoom
+from storage.records import Append, DropMember, DropMessage, PutItem, PutMember, PutMessage, PutRoom
 from tests.storage.contract.backends import Stores
-from tests.storage.samples import a_member, a_message, a_post, a_room, a_user, joined, posts
+from tests.storage.samples import a_member, a_message, a_post, a_room, a_user, an_item, joined, posts
 
 
 async def test_projecting_what_is_projected_changes_nothing(stores: Stores) -> None:
@@ -103,3 +103,31 @@ async def test_rooms_are_listed_by_their_rows(stores: Stores) -> None:
     assert await stores.directory.all_rooms(after="r_2x", limit=1) == rows[3:4]
     assert await stores.directory.all_rooms(after="r_6", limit=10) == []
     assert await stores.directory.all_rooms(limit=0) == []
+
+
+async def test_all_items_of_a_room_are_listed(stores: Stores) -> None:
+    """Guarantee: every item of the room, once, in pages, whatever its kind. The check and a copy look at them all."""
+    names = [
+        (kind, key)
+        for kind in ("a", "a\u0301", "b", "\U0001f9cb")
+        for key in ("", "a", "a/b", "b", "\uffff", "\U0001f9cb")
+    ]
+    items = [an_item(key, kind=kind, held=len(key) == 1, due_at=len(key) or None) for kind, key in names]
+    changes = [PutItem(item) for item in reversed(items)]
+    other = PutItem(an_item("other", room="r_2"))
+    await stores.journal.append(
+        [Append("r_1", (a_post("r_1", 1),), (*changes, PutRoom(a_room("r_1")))), posts("r_2", 1, 1)]
+    )
+    await stores.directory.keep([other])
+    await stores.journal.load_room("r_1")
+    assert await stores.directory.all_items("r_1", limit=100) == items
+    for limit in (1, 5, 23, 24):
+        found = await stores.directory.all_items("r_1", limit=limit)
+        while page := await stores.directory.all_items("r_1", after=(found[-1].kind, found[-1].key), limit=limit):
+            assert len(page) <= limit
+            found += page
+        assert found == items
+    assert await stores.directory.all_items("r_1", after=("a", "zzz"), limit=1) == items[4:5]
+    assert await stores.directory.all_items("r_1", limit=0) == []
+    assert await stores.directory.all_items("r_2", limit=9) == [other.item]
+    assert await stores.directory.all_items("r_none", limit=9) == []

@@ -19,6 +19,8 @@ from tests.storage.mongo import server as mongo
 from tests.storage.postgres import server as postgres
 
 USERS = ("u_0001", "u_0002", "u_0003")
+ITEM_KINDS = ("ban", "pin", "reaction")
+"""The kinds of items that these tests make."""
 
 
 class Crash(Exception):
@@ -117,11 +119,18 @@ async def assert_same(house: House, appends: Sequence[Append]) -> None:
         assert await house.journal.read(room, after=0, limit=1000) == entries
         assert await house.journal.messages(room, limit=1000) == await journal.messages(room, limit=1000)
         assert await house.directory.room(room) == await directory.room(room)
+        assert await house.journal.due(room=room, before=100, limit=100) == await journal.due(
+            room=room, before=100, limit=100
+        )
+        for kind in ITEM_KINDS:
+            ours = await house.directory.items(kind, room=room, cursor=None, limit=100)
+            assert ours == await directory.items(kind, room=room, cursor=None, limit=100)
         keys = [(entry.sender or "", entry.client_msg_id or "") for entry in entries]
         assert await house.journal.find_sent(room, keys) == await journal.find_sent(room, keys)
+    assert await house.journal.due(before=100, limit=100) == await journal.due(before=100, limit=100)
     for user in USERS:
-        ours = await house.directory.rooms_of(user, cursor=None, limit=100)
-        assert ours == await directory.rooms_of(user, cursor=None, limit=100)
+        rooms = await house.directory.rooms_of(user, cursor=None, limit=100)
+        assert rooms == await directory.rooms_of(user, cursor=None, limit=100)
     assert await house.journal.rooms(limit=1000) == await journal.rooms(limit=1000)
 
 

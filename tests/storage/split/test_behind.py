@@ -7,17 +7,31 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from storage.memory.store import MemoryStore
-from storage.records import Append, DropMember, DropMessage, PutMember, PutMessage
+from storage.net_changes import NetChanges
+from storage.records import (
+    Append,
+    DropItem,
+    DropItems,
+    DropMember,
+    DropMessage,
+    PutItem,
+    PutMember,
+    PutMessage,
+    PutRoom,
+    Trim,
+)
 from storage.split.behind import Behind
-from tests.storage.samples import a_change, a_member, a_message, a_post, appended, joined, posts
+from tests.storage.samples import a_change, a_member, a_message, a_post, an_item, appended, joined, posts
 
 USERS = ("u_0001", "u_0002")
+KEYS = ("", "m_1/", "m_1/a", "m_1/b", "m_2/a")
 
 
 def rows(store: MemoryStore) -> tuple[object, ...]:
     """Return the projections in a store."""
     members = {room: dict(members) for room, members in store.members.items() if members}
-    return dict(store.rooms), members, dict(store.messages)
+    items = {room: items for room, items in store.items.items() if items}
+    return dict(store.rooms), members, dict(store.messages), items
 
 
 @st.composite
@@ -26,18 +40,22 @@ def an_append(draw: st.DrawFn, seq: int) -> Append:
     entry = a_post("r_1", seq)
     post = a_post("r_1", draw(st.integers(1, seq)))
     message = replace(a_message(post, doc=str(seq).encode()), applied_seq=seq)
-    user = draw(st.sampled_from(USERS))
-    change = draw(
-        st.sampled_from(
-            (
-                PutMember(a_member(user=user, seq=seq)),
-                DropMember("r_1", user),
-                PutMessage(message),
-                DropMessage("r_1", message.id),
-            )
+    user, key = draw(st.sampled_from(USERS)), draw(st.sampled_from(KEYS))
+    item = an_item(key, doc=str(seq).encode(), seq=draw(st.integers(0, seq)))
+    change = st.sampled_from(
+        (
+            PutMember(a_member(user=user, seq=seq)),
+            DropMember("r_1", user),
+            PutMessage(message),
+            DropMessage("r_1", message.id),
+            PutItem(item),
+            PutItem(replace(item, kind="ban")),
+            DropItem("r_1", item.kind, key),
+            DropItems("r_1", item.kind, key),
+            Trim("r_1", post.seq),
         )
     )
-    return appended(entry, changes=(change,))
+    return appended(entry, changes=tuple(draw(st.lists(change, min_size=1, max_size=3))))
 
 
 @given(data=st.data(), count=st.integers(1, 8))
@@ -53,7 +71,51 @@ def test_what_is_merged_amounts_to_the_same(data: st.DataObject, count: int) -> 
     assert rows(at_once) == rows(one_by_one)
     assert (merged.entries[0].seq, merged.entries[-1].seq) == (1, count)
     assert {entry.body for entry in merged.entries} == {b""}
-    assert behind.rows == len(merged.changes) <= 1 + count + len(USERS) + 1
+    assert behind.rows == len(merged.changes) <= 1 + count + len(USERS) + 3 * len(KEYS) + 1 + 1
+
+
+@given(data=st.data(), count=st.integers(1, 8))
+def test_what_is_merged_amounts_to_the_same_in_a_database(data: st.DataObject, count: int) -> None:
+    """There what deletes many rows comes first of all, and then what is put."""
+    behind, one_by_one, at_once = Behind(), MemoryStore(), MemoryStore()
+    stored = data.draw(st.integers(0, count))
+    for seq in range(1, count + 1):
+        append = data.draw(an_append(seq))
+        one_by_one.project(append.changes)
+        if seq <= stored:
+            at_once.project(append.changes)
+        else:
+            behind.add(append, commit=seq, now=0.0)
+    net = NetChanges(behind.take(["r_1"], rows=1))
+    at_once.project([*net.swept, *(Trim(room, upto) for room, upto in net.trimmed.items())])
+    at_once.project(
+        [PutMessage(message) if message else DropMessage("r_1", name) for name, message in net.messages.items()]
+    )
+    at_once.project([PutItem(item) if item else DropItem(*name) for name, item in net.items.items()])
+    at_once.project([PutMember(member) if member else DropMember(*name) for name, member in net.members.items()])
+    at_once.project([PutRoom(room) for room in net.rooms.values()])
+    assert rows(at_once) == rows(one_by_one)
+
+
+def test_what_waits_to_be_deleted_is_not_put_before() -> None:
+    """Of many reactions to a message that is deleted nothing waits any more, and of a trimmed message neither."""
+    behind = Behind()
+    reactions = tuple(PutItem(an_item(f"m_1/{number}", kind="reaction", seq=1)) for number in range(100))
+    behind.add(appended(a_post("r_1", 1), a_post("r_1", 2), changes=reactions), commit=1, now=0.0)
+    assert behind.rows == 2 + 100 + 1
+    behind.add(appended(a_change("r_1", 3), changes=(DropItems("r_1", "reaction", "m_1/"),)), commit=2, now=0.0)
+    assert behind.rows == 2 + 1 + 1
+    behind.add(appended(a_change("r_1", 4), changes=(Trim("r_1", 1),)), commit=3, now=0.0)
+    first, second = "m_r_1_000001", "m_r_1_000002"
+    assert behind.messages([first, "m_unknown"]) == [DropMessage("r_1", first)]
+    assert behind.messages([second]) == [PutMessage(a_message(a_post("r_1", 2)))]
+    assert behind.floors() == {"r_1": 1}
+    behind.add(appended(a_change("r_1", 5), changes=(Trim("r_1", 3),)), commit=4, now=0.0)
+    behind.add(posts("r_2", 1, 1), commit=5, now=0.0)
+    assert behind.floors() == {"r_1": 3}
+    behind.drop("r_1")
+    assert behind.floors() == {}
+    assert behind.messages([first, second]) == []
 
 
 def test_rooms_wait_in_the_order_in_which_they_came() -> None:

@@ -28,6 +28,7 @@ INDEXES = {
     "HELD_ITEMS": "INDEX items_held (room=?)",
     "DUE": "INDEX items_due (due_at<?)",
     "DUE_OF_ROOM": "INDEX items_due_of_room (room=? AND due_at<?)",
+    "ALL_ITEMS": "PRIMARY KEY (room=? AND (kind,key)>(?,?))",
     "ITEMS": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
     "NEWEST_ITEMS": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
     "OVERALL_ITEMS": "INDEX items_overall (key>? AND key<?)",
