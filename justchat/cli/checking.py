@@ -25,7 +25,7 @@ async def _check(config: Config, *, repair: bool, room: str | None) -> int:
     async with open_site(config.database, journal=config.journal, exclusive=repair) as site:
         totals = await check_site(site, report=_print, repair=repair, room=room)
     sys.stdout.write(
-        f"checked {totals.rooms} rooms, {totals.entries} entries, {totals.messages} messages: "
+        f"checked {totals.rooms} rooms, {totals.entries} entries, {totals.messages} messages, {totals.items} items: "
         f"{totals.differences} differences, {totals.repaired} repaired\n"
     )
     return OK if totals.differences == totals.repaired else FAILED

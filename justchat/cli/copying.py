@@ -64,6 +64,6 @@ async def _copy(source: _Store, target: _Store) -> int:
         progress.end()
     sys.stdout.write(
         f"copied and verified: {totals.users} users, {totals.rooms} rooms, {totals.entries} entries, "
-        f"{totals.messages} messages, {totals.members} members\n"
+        f"{totals.messages} messages, {totals.members} members, {totals.items} items\n"
     )
     return OK

@@ -1,7 +1,8 @@
-"""The copy of one room: its journal in pages, each with the messages that it created as they read now.
+"""The copy of one room: its journal in pages, each with the messages that it created as they read now, then its items.
 
 What a page writes ends with the room's row, current to the page's last entry, so the target always says how far it is;
 the last page brings the members. A room that a former copy began is gone on with behind what the target has of it.
+Entries whose text was trimmed are copied without it, and what of it a former copy had brought is trimmed there too.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Callable, Sequence
 from msgspec import ValidationError
 from msgspec.structs import replace
 
+from justchat.operate.copy_items import copy_items
 from justchat.operate.refusals import CopyRefused
-from justchat.operate.site import PAGE
+from justchat.operate.site import PAGE, Site
 from justchat.operate.survey import CurrentRoom, current_room
-from justchat.rooms.fold import messages_changed
-from justchat.wire.events import decode_event
+from justchat.rooms.fold import event_of
+from justchat.rooms.message_states import messages_touched, threads_touched
 from storage.errors import Conflict, Unstorable
-from storage.ports import Journal
-from storage.records import Append, Change, DropMember, Entry, MemberRecord, PutMember, PutMessage, PutRoom
+from storage.records import Append, Change, DropMember, Entry, MemberRecord, PutMember, PutMessage, PutRoom, Trim
 
 
 class RoomCopy:
@@ -26,7 +27,7 @@ class RoomCopy:
 
     __slots__ = ("_advance", "_resumed", "_room", "_source", "_target")
 
-    def __init__(self, source: Journal, target: Journal, room: str, *, advance: Callable[[int], None]) -> None:
+    def __init__(self, source: Site, target: Site, room: str, *, advance: Callable[[int], None]) -> None:
         self._source = source
         self._target = target
         self._room = room
@@ -35,8 +36,8 @@ class RoomCopy:
 
     async def run(self) -> None:
         """Copy what the target does not have yet. Raises CopyRefused, and what storage raises."""
-        final = await current_room(self._source, self._room)
-        there = await self._target.load_room(self._room)
+        final = await current_room(self._source.journal, self._room)
+        there = await self._target.journal.load_room(self._room)
         durable = 0 if there is None else there.head_seq
         done = 0 if there is None or there.room is None else there.room.applied_seq
         members = () if there is None else there.members
@@ -44,6 +45,7 @@ class RoomCopy:
         if max(durable, done) > final.row.applied_seq:
             raise CopyRefused(f"the target has more of room {self._room} than the source: empty it and copy again")
         self._advance(done)
+        await self._trim(min(durable, final.floor_seq))
         while done < final.row.applied_seq:
             # What is durable without its rows comes from a copy that was killed between the two.
             upto = durable if done < durable else final.row.applied_seq
@@ -51,11 +53,18 @@ class RoomCopy:
             await self._write(page, is_durable=done < durable)
             done = page.entries[-1].seq
             self._advance(len(page.entries))
+        await copy_items(self._source.directory, self._target.directory, self._room)
+
+    async def _trim(self, upto: int) -> None:
+        """Forget in the target what the source has trimmed since a former copy: it may have been served meanwhile."""
+        if upto > 0:
+            entries = await self._entries(after=upto - 1, upto=upto)
+            await self._target.journal.project(
+                Append(self._room, tuple(entries), (Trim(self._room, upto),)), repair=True
+            )
 
     async def _page(self, *, after: int, upto: int, final: CurrentRoom, members: Sequence[MemberRecord]) -> Append:
-        entries = await self._source.read(self._room, after=after, upto=upto, limit=PAGE)
-        if [entry.seq for entry in entries] != list(range(after + 1, after + 1 + len(entries))) or not entries:
-            raise CopyRefused(f"entries of room {self._room} are missing behind {after}: its journal is damaged")
+        entries = await self._entries(after=after, upto=upto)
         last = entries[-1].seq
         changes = await self._messages(entries)
         if last == final.row.applied_seq:
@@ -64,22 +73,28 @@ class RoomCopy:
             changes += [PutMember(member) for member in final.members]
         return Append(self._room, tuple(entries), (*changes, PutRoom(replace(final.row, applied_seq=last))))
 
+    async def _entries(self, *, after: int, upto: int) -> list[Entry]:
+        entries = await self._source.journal.read(self._room, after=after, upto=upto, limit=PAGE)
+        if [entry.seq for entry in entries] != list(range(after + 1, after + 1 + len(entries))) or not entries:
+            raise CopyRefused(f"entries of room {self._room} are missing behind {after}: its journal is damaged")
+        return entries
+
     async def _messages(self, entries: Sequence[Entry]) -> list[Change]:
         first, last = entries[0].seq, entries[-1].seq
-        found = await self._source.messages(self._room, after=first - 1, upto=last, limit=len(entries) + 1)
+        found = await self._source.journal.messages(self._room, after=first - 1, upto=last, limit=len(entries) + 1)
         if len(found) > len(entries):
             raise CopyRefused(f"room {self._room} has more messages than entries: run `justchat storage check`")
         if self._resumed:
             # The source may have been served in between: what these entries change may have been copied before.
-            found += await self._source.messages_by_id(_changed_earlier(entries))
+            found += await self._source.journal.messages_by_id(_changed_earlier(entries))
         return [PutMessage(message) for message in found]
 
     async def _write(self, page: Append, *, is_durable: bool) -> None:
         try:
             if is_durable:
-                await self._target.project(page)
+                await self._target.journal.project(page)
             else:
-                await self._target.append([page])
+                await self._target.journal.append([page])
         except Conflict as conflict:
             raise CopyRefused(f"the target holds something else ({conflict}): empty it and copy again") from conflict
         except Unstorable as error:
@@ -94,7 +109,9 @@ def _changed_earlier(entries: Sequence[Entry]) -> list[str]:
         if entry.message_id is not None:
             continue
         try:
-            found.update(messages_changed(decode_event(entry.body)))
+            event = event_of(entry)
         except ValidationError:
             continue
+        if event is not None:
+            found.update(messages_touched(event), threads_touched(event))
     return sorted(found - created)

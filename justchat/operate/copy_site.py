@@ -32,7 +32,7 @@ async def copy_site(source: Site, target: Site, *, name: str, survey: Survey, pr
         await _copy_users(target.directory, users)
 
     async def copy_room(room: str) -> None:
-        await RoomCopy(source.journal, target.journal, room, advance=progress.advance).run()
+        await RoomCopy(source, target, room, advance=progress.advance).run()
 
     await each_page_of_users(source.directory, copy_users)
     progress.begin("copying", survey.entries)
@@ -52,8 +52,8 @@ async def _claim(target: Site, name: str) -> None:
         raise CopyRefused(f"the target is half a copy of {copying}: finish that one, or empty the target")
     users = await target.directory.all_users(limit=1)
     rooms = await target.journal.rooms(limit=1)
-    listed = (await target.directory.public_rooms("", cursor=None, limit=1)).items
-    if users or rooms or listed:
+    rows = await target.directory.all_rooms(limit=1)
+    if users or rooms or rows:
         raise CopyRefused("the target is not empty")
     await target.directory.set_fact(COPYING, name)
 

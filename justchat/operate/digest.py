@@ -7,19 +7,17 @@ page by page, so their cost in memory is that of a page, and of one room's membe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b, sha256
+from contextlib import aclosing
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from justchat.operate.site import PAGE, each_page_of_users
-from justchat.operate.stored import LOWEST, read_messages
-from storage.ports import Directory, Journal
+from justchat.operate.site import PAGE, Site, each_page_of_users
+from justchat.operate.stored import each_item, each_message
+from storage.ports import Directory
 from storage.records import UserRecord
-
-# Enough to tell two versions of one message apart.
-_SHORT_BYTES = 16
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -30,6 +28,7 @@ class RoomContents(Struct, frozen=True):
     entries: int
     messages: int
     members: int
+    items: int
     digest: str
 
 
@@ -45,34 +44,32 @@ def canonical(record: Struct) -> bytes:
     return _encoder.encode((type(record).__name__, *astuple(record)))
 
 
-def short_digest(record: Struct) -> bytes:
-    """Fingerprint one record in 16 bytes."""
-    return blake2b(canonical(record), digest_size=_SHORT_BYTES).digest()
-
-
-async def room_contents(journal: Journal, room: str, *, advance: Callable[[int], None]) -> RoomContents:
-    """Read everything of a room: row, members, entries and messages. `advance` is told of every page of entries."""
+async def room_contents(site: Site, room: str, *, advance: Callable[[int], None]) -> RoomContents:
+    """Read everything of a room. `advance` is told of every page of entries."""
     total = sha256()
-    snapshot = await journal.load_room(room)
+    snapshot = await site.journal.load_room(room)
     members = () if snapshot is None else tuple(sorted(snapshot.members, key=lambda member: member.user))
     if snapshot is not None and snapshot.room is not None:
         total.update(canonical(snapshot.room))
     for member in members:
         total.update(canonical(member))
     entries, head = 0, 0
-    while page := await journal.read(room, after=head, limit=PAGE):
+    while page := await site.journal.read(room, after=head, limit=PAGE):
         for entry in page:
             total.update(canonical(entry))
         entries, head = entries + len(page), page[-1].seq
         advance(len(page))
-    messages = 0
-    after: int | None = LOWEST
-    while after is not None:
-        found, after = await read_messages(journal, room, after=after)
-        for message in found:
-            total.update(canonical(message))
-        messages += len(found)
-    return RoomContents(entries, messages, len(members), total.hexdigest())
+    messages = items = 0
+    async with aclosing(each_message(site.journal, room)) as found:
+        async for _, group in found:
+            for message in group:
+                total.update(canonical(message))
+            messages += len(group)
+    async with aclosing(each_item(site.directory, room)) as kept:
+        async for _, item in kept:
+            total.update(canonical(item))
+            items += 1
+    return RoomContents(entries, messages, len(members), items, total.hexdigest())
 
 
 async def users_contents(directory: Directory) -> UsersContents:

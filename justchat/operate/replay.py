@@ -1,78 +1,46 @@
 """One room's journal, folded from its first entry: what its rows have to be, made from nothing but the entries.
 
-Of every message it keeps a fingerprint, 24 bytes; a message itself is made again from its entries when asked for.
 Entries that are missing, flawed or do not fit are reported, and end the folding: what follows them means nothing, but
-it is still looked at for further flaws.
+it is still looked at for further flaws. Entries whose text is gone are sound if history was trimmed above them.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
-from immutables import Map
-from msgspec.structs import replace
-
-from justchat.operate.digest import short_digest
-from justchat.operate.flaws import flaw
+from justchat.operate.expected import ExpectedRows
+from justchat.operate.flaws import flaw, is_trimmed
 from justchat.operate.site import PAGE
-from justchat.rooms.fold import Fold
+from justchat.rooms.fold import Fold, event_of
+from justchat.rooms.message_states import messages_touched
 from justchat.rooms.state import RoomState
-from justchat.wire.events import MessageDeleted, decode_event
 from storage.ports import Journal
-from storage.records import Entry, MessageRecord, PutMessage
-
-_DIGEST_BYTES = 16
-
-
-class Fingerprints:
-    """Fingerprints of a room's messages by the seq that created them, which only grows."""
-
-    __slots__ = ("_digests", "_seqs")
-
-    def __init__(self) -> None:
-        self._seqs = array("q")
-        self._digests = bytearray()
-
-    def __len__(self) -> int:
-        return len(self._seqs)
-
-    def put(self, message: MessageRecord) -> None:
-        """Add a message above all others, or replace one."""
-        place = bisect_left(self._seqs, message.seq)
-        if place == len(self._seqs):
-            self._seqs.append(message.seq)
-        self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES] = short_digest(message)
-
-    def get(self, seq: int) -> bytes | None:
-        """Return the fingerprint of the message that was created at this seq."""
-        place = bisect_left(self._seqs, seq)
-        if place == len(self._seqs) or self._seqs[place] != seq:
-            return None
-        return bytes(self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES])
-
-    def seqs(self, *, after: int, upto: int | None) -> Sequence[int]:
-        """Return the seqs with `after < seq <= upto`."""
-        end = len(self._seqs) if upto is None else bisect_right(self._seqs, upto)
-        return self._seqs[bisect_right(self._seqs, after) : end]
+from storage.records import TRIMMED, Entry
 
 
 class Replay:
-    """Folds a journal as far as it is told to. `flawed` is told the seq and the problem of every flaw, once."""
+    """Folds a journal as far as it is told to. `flawed` is told the seq and the problem of every flaw, once.
 
-    __slots__ = ("_changes", "_flawed", "_fold", "_journal", "broken", "head_seq", "last", "messages", "room")
+    The room and its members are in `state`, messages and items in `expected`.
+    """
 
-    def __init__(self, journal: Journal, room: str, *, flawed: Callable[[int, str], None]) -> None:
+    __slots__ = (
+        "_flawed", "_fold", "_journal", "_textless", "_with_text", "broken", "expected", "head_seq", "last", "room"
+    )  # fmt: skip
+
+    def __init__(
+        self, journal: Journal, room: str, *, expected: ExpectedRows, flawed: Callable[[int, str], None]
+    ) -> None:
         self._journal = journal
         self._flawed = flawed
         self._fold = Fold(room)
-        self._changes: dict[int, list[int]] = {}  # seq of a message -> seqs of the entries that changed it
+        self._textless = 0  # the last entry without its text
+        self._with_text: int | None = None  # no entry before it has its text
         self.room = room
         self.broken = False
         self.head_seq = 0
         self.last: Entry | None = None
-        self.messages = Fingerprints()
+        self.expected = expected
 
     @property
     def state(self) -> RoomState:
@@ -80,6 +48,16 @@ class Replay:
         if self._fold.state is None or self.broken:
             raise ValueError(f"{self.room}: there is no state")
         return self._fold.state
+
+    @property
+    def floor_seq(self) -> int:
+        """The seq up to which history is trimmed; ask as of `state`."""
+        return self.state.held.floor_seq
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether there are texts gone that nobody trimmed, as far as it was read: the entry for it may come next."""
+        return self._textless > self.floor_seq
 
     async def advance(self, upto: int) -> None:
         """Go on to the entry at `upto`, which is the head or was it a moment ago."""
@@ -90,21 +68,23 @@ class Replay:
                 return
             sound = [entry for entry in page if self._look_at(entry)]
             if sound:
-                await self._fold_in(sound)
+                self._fold_in(sound)
 
-    async def message(self, seq: int) -> MessageRecord | None:
-        """Make the message that was created at `seq`, as of now; None if there was none."""
-        if self.messages.get(seq) is None or self._fold.state is None:
-            return None
-        record: MessageRecord | None = None
-        for place in (seq, *self._changes.get(seq, ())):
-            entries = await self._journal.read(self.room, after=place - 1, upto=place, limit=1)
-            fold = Fold(self.room, replace(self._fold.state, head_seq=place - 1, loaded=Map()))
-            if record is not None:
-                fold.know([record])
-            made = [change.message for change in fold.apply(entries).changes if isinstance(change, PutMessage)]
-            record = made[-1]
-        return record
+    def give_up(self) -> None:
+        """Take for damage what `is_torn` says."""
+        self._break(self._textless, "its text is gone, though history is not trimmed up to there")
+
+    async def text_left(self) -> int | None:
+        """Look for an entry at or below the floor that still has its text; return its seq."""
+        floor = self.floor_seq
+        while self._with_text is not None and self._with_text <= floor:
+            page = await self._journal.read(self.room, after=self._with_text - 1, upto=floor, limit=PAGE)
+            left = [entry.seq for entry in page if entry.type in TRIMMED and entry.body]
+            if left:
+                self._with_text = left[0]
+                return left[0]
+            self._with_text = page[-1].seq + 1 if page else floor + 1
+        return None
 
     def _look_at(self, entry: Entry) -> bool:
         """Tell whether an entry may be folded."""
@@ -114,13 +94,14 @@ class Replay:
             self._break(entry.seq, problem)
         self.head_seq = entry.seq
         self.last = entry
+        if is_trimmed(entry):
+            self._textless = entry.seq
+        elif entry.type in TRIMMED and self._with_text is None:
+            self._with_text = entry.seq
         return not self.broken
 
-    async def _fold_in(self, entries: Sequence[Entry]) -> None:
-        unknown = set(self._fold.unknown(entries))
-        for message, seq in _changed(entries):
-            if message in unknown and (record := await self.message(seq)) is not None and record.id == message:
-                self._fold.know([record])
+    def _fold_in(self, entries: list[Entry]) -> None:
+        self._fold.know(self.expected.messages_by_id(self._fold.unknown(entries)))
         try:
             changes = self._fold.apply(entries).changes
         except (ValueError, KeyError):
@@ -128,14 +109,11 @@ class Replay:
             return
         finally:
             self._fold.forget()
-        for change in changes:
-            if isinstance(change, PutMessage):
-                self._note(change.message)
-
-    def _note(self, message: MessageRecord) -> None:
-        self.messages.put(message)
-        if message.applied_seq != message.seq:
-            self._changes.setdefault(message.seq, []).append(message.applied_seq)
+        if self._fold.missing is not None:
+            changing = (entry.seq for entry in entries if self._fold.missing in _touched(entry))
+            self._break(next(changing, entries[0].seq), "it changes a message that is not there")
+            return
+        self.expected.apply(changes)
 
     def _missing(self, before: int) -> None:
         first, last = self.head_seq + 1, before - 1
@@ -147,11 +125,6 @@ class Replay:
         self._flawed(seq, problem)
 
 
-def _changed(entries: Sequence[Entry]) -> list[tuple[str, int]]:
-    """Return the messages that entries change, with the seqs that they say created them."""
-    found: list[tuple[str, int]] = []
-    for entry in entries:
-        match decode_event(entry.body):
-            case MessageDeleted(id=message, message_seq=seq):
-                found.append((message, seq))
-    return found
+def _touched(entry: Entry) -> Collection[str]:
+    event = event_of(entry)
+    return () if event is None else messages_touched(event)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import msgspec
 from msgspec import Struct
 
 from justchat.operate.refusals import CopyRefused, CopyUnfinished
 from justchat.operate.site import Site, each_room
+from justchat.rooms.items import ItemKind, Retention
 from justchat.rooms.reload import load_state
 from storage.facts import COPYING
 from storage.ports import Journal
-from storage.records import MemberRecord, RoomRecord
+from storage.records import ItemRecord, MemberRecord, RoomRecord
 
 _ADVICE = "run `justchat storage check` on the source"
 
 
 class CurrentRoom(Struct, frozen=True):
-    """The rows of a room at the head of its journal."""
+    """The rows of a room at the head of its journal, and the seq up to which that is trimmed."""
 
     row: RoomRecord
     members: tuple[MemberRecord, ...]
+    floor_seq: int
 
 
 class Survey(Struct):
@@ -54,4 +59,15 @@ async def current_room(journal: Journal, room: str) -> CurrentRoom:
     snapshot = await journal.load_room(room)
     if snapshot is None or snapshot.room is None or snapshot.room.applied_seq != snapshot.head_seq:
         raise CopyRefused(f"what is made of the journal of room {room} is not up to date: {_ADVICE} with --repair")
-    return CurrentRoom(snapshot.room, snapshot.members)
+    try:
+        floor_seq = _floor_of(snapshot.items)
+    except msgspec.MsgspecError:
+        raise CopyRefused(f"what room {room} is trimmed to cannot be read: {_ADVICE} with --repair") from None
+    return CurrentRoom(snapshot.room, snapshot.members, floor_seq)
+
+
+def _floor_of(held: Iterable[ItemRecord]) -> int:
+    floors = (
+        msgspec.json.decode(item.doc, type=Retention).floor_seq for item in held if item.kind == ItemKind.RETENTION
+    )
+    return max(floors, default=0)

@@ -21,6 +21,7 @@ class Totals(Struct):
     entries: int = 0
     messages: int = 0
     members: int = 0
+    items: int = 0
 
 
 async def verify(source: Site, target: Site, *, advance: Callable[[int], None]) -> Totals:
@@ -35,13 +36,14 @@ async def verify(source: Site, target: Site, *, advance: Callable[[int], None]) 
     totals.users = users.users
 
     async def compare(room: str) -> None:
-        here = await room_contents(source.journal, room, advance=advance)
-        there = await room_contents(target.journal, room, advance=advance)
+        here = await room_contents(source, room, advance=advance)
+        there = await room_contents(target, room, advance=advance)
         if here != there:
             raise CopyDiffers(f"room {room} differs between source and target; {_ADVICE}")
         totals.entries += here.entries
         totals.messages += here.messages
         totals.members += here.members
+        totals.items += here.items
 
     async def count(_: str) -> None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
-from storage.records import Append, UserRecord
+from storage.records import Append, DropItem, PutItem, UserRecord
 from tests.storage.contract.backends import Stores
 
 
@@ -75,6 +75,11 @@ class DyingDirectory(MemoryDirectory):
     async def set_fact(self, name: str, value: str | None) -> None:
         self.countdown.before()
         await super().set_fact(name, value)
+        self.countdown.after()
+
+    async def keep(self, changes: Sequence[PutItem | DropItem]) -> None:
+        self.countdown.before()
+        await super().keep(changes)
         self.countdown.after()
 
 

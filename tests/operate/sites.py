@@ -6,50 +6,46 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
+from _pytest.mark.structures import ParameterSet
 from msgspec import Struct
 from msgspec.structs import replace
 
 from justchat.operate.site import Site
-from justchat.rooms.commands import (
-    Accepted,
-    AddMember,
-    Command,
-    CreateRoom,
-    DeleteMessage,
-    DeleteRoom,
-    JoinRoom,
-    LeaveRoom,
-    PostMessage,
-    RemoveMember,
-    SetRole,
-    UpdateRoom,
-)
-from justchat.rooms.permissions import Kind, Role, Visibility
-from justchat.rooms.posts import post
+from justchat.rooms.commands import CreateRoom, DeleteMessage, LeaveRoom, PostMessage, React
+from justchat.rooms.items import ItemKind
+from justchat.rooms.permissions import Kind, Visibility
+from justchat.rooms.posts import Content, post
 from storage.ports import Directory, Journal
 from storage.records import (
     Append,
     Change,
     Entry,
+    ItemRecord,
     MemberRecord,
     MessageRecord,
     RoomRecord,
     UserRecord,
 )
-from tests.rooms.world import World, open_world
+from tests.operate.drafted import World, do, do_at_once, tell
 from tests.storage.contract.backends import open_stores
 from tests.storage.samples import a_user
 
-KINDS = ("memory", "sqlite", "postgres")
+KINDS = ("memory", "sqlite", "postgres", "postgres+mongo")
 """The kinds of store that a site is checked in and copied to; each is one that `open_stores` knows."""
 QUICK_KINDS = tuple(kind for kind in KINDS if "mongo" not in kind)
 """Those that are quick in the tests: their MongoDB looks through all entries for everything that it is asked."""
 
-TEA, BIG, GONE, PAIR = "r_tea", "r_big", "r_gone", "r_pair"
+BIG, TEA, TRIMMED, GONE, PAIR = "r_big", "r_tea", "r_old", "r_gone", "r_pair"
 OWNER, GUEST, FRIEND, LATE = (f"u_{number:04d}" for number in range(1, 5))
 ODD_TEXT = "Ünïcode ☕ \U0001f9cb e\u0301 \u202eabc\u202c 'quoted' \"twice\" \\ \t\n𝔱𝔢𝔞"
 BIG_POSTS = 620  # more than a page of entries
+
+
+def each(kinds: tuple[str, ...]) -> list[ParameterSet]:
+    """Make these kinds the values of a parameter; the slow ones are left to the long tests."""
+    return [pytest.param(kind, marks=() if kind in QUICK_KINDS else pytest.mark.soak) for kind in kinds]
 
 
 class Everything(Struct, frozen=True):
@@ -60,11 +56,12 @@ class Everything(Struct, frozen=True):
     rows: list[RoomRecord | None]
     members: list[MemberRecord]
     messages: list[MessageRecord]
+    items: list[ItemRecord]
 
 
 async def everything(site: Site) -> Everything:
     """Read all that a small store holds, through its ports."""
-    found = Everything(await site.directory.all_users(limit=10_000), [], [], [], [])
+    found = Everything(await site.directory.all_users(limit=10_000), [], [], [], [], [])
     for room in await site.journal.rooms(limit=10_000):
         snapshot = await site.journal.load_room(room)
         assert snapshot is not None
@@ -72,39 +69,41 @@ async def everything(site: Site) -> Everything:
         found.rows.append(snapshot.room)
         found.members.extend(sorted(snapshot.members, key=lambda member: member.user))
         found.messages.extend(await site.journal.messages(room, after=-1, limit=100_000))
+        items = await items_of(site, room)
+        assert snapshot.items == tuple(item for item in items if item.held)
+        found.items.extend(items)
     return found
 
 
-async def do(world: World, room: str, *commands: Command) -> list[Accepted]:
-    """Have commands carried out, one after the other."""
-    done: list[Accepted] = []
-    for command in commands:
-        answer = await world.room(room).post(command)
-        assert isinstance(answer, Accepted), (command, answer)
-        done.append(answer)
-    return done
+async def items_of(site: Site, room: str, *kinds: ItemKind) -> list[ItemRecord]:
+    """Read the items of a room, of some kinds or of all, by kind and key."""
+    items = await site.directory.all_items(room, limit=100_000)
+    return [item for item in items if not kinds or item.kind in kinds]
 
 
-def say(body: str, *, actor: str = OWNER, reply_to: str | None = None) -> PostMessage:
+def say(
+    body: str,
+    *,
+    actor: str = OWNER,
+    reply_to: str | None = None,
+    thread: str | None = None,
+    expires_in: int | None = None,
+) -> PostMessage:
     """Make the command of a post, whose client_msg_id is made of its body."""
-    command = post(actor, client_msg_id=f"id-{body}", body=body, reply_to=reply_to, max_characters=4000)
+    content = Content(reply_to=reply_to, thread_root=thread, expires_in=expires_in)
+    command = post(actor, client_msg_id=f"id-{body}", body=body, content=content, max_characters=4000)
     assert isinstance(command, PostMessage), command
     return command
 
 
 async def talk(world: World, room: str, count: int, *, actor: str = OWNER) -> list[str]:
     """Post that many messages, many at a time; return their ids in the room's order."""
-    found: list[tuple[int, str]] = []
-
-    async def post_one(number: int) -> None:
-        (answer,) = await do(world, room, say(f"{room} {number} {ODD_TEXT}", actor=actor))
-        found.append((answer.seq, answer.message_id or ""))
-
+    found: list[str] = []
     for start in range(0, count, 200):
-        async with trio.open_nursery() as nursery:
-            for number in range(start, min(start + 200, count)):
-                nursery.start_soon(post_one, number)
-    return [name for _, name in sorted(found)]
+        numbers = range(start, min(start + 200, count))
+        posts = [say(f"{room} {number} {ODD_TEXT}", actor=actor) for number in numbers]
+        found += [answer.message_id or "" for answer in await do_at_once(world, room, *posts)]
+    return found
 
 
 def people(count: int = 12) -> list[UserRecord]:
@@ -119,36 +118,6 @@ def people(count: int = 12) -> list[UserRecord]:
 def create(actor: str, name: str, *members: str, visibility: Visibility = Visibility.PUBLIC) -> CreateRoom:
     """Make the command that creates a group."""
     return CreateRoom(actor, Kind.GROUP, visibility, name, ODD_TEXT, f"e_{name}", members)
-
-
-async def make_tea_room(world: World) -> None:
-    """A room in which everything that can happen has happened."""
-    first = await do(world, TEA, create(OWNER, ODD_TEXT, GUEST, FRIEND), say("first"), say(ODD_TEXT))
-    reply = say("reply", actor=GUEST, reply_to=first[1].message_id)
-    named = await do(world, TEA, reply, JoinRoom(LATE), say("late", actor=LATE), say("gone", actor=GUEST))
-    await do(
-        world,
-        TEA,
-        DeleteMessage(OWNER, named[-1].message_id or ""),
-        SetRole(OWNER, GUEST, Role.ADMIN),
-        LeaveRoom(FRIEND),
-        RemoveMember(GUEST, LATE),
-        UpdateRoom(OWNER, name="Tea ☕", topic=""),
-        UpdateRoom(GUEST, visibility=Visibility.PRIVATE),
-        AddMember(OWNER, LATE, Role.MODERATOR),
-        DeleteMessage(OWNER, first[1].message_id or ""),
-        say("last", actor=LATE),
-    )
-
-
-async def make_other_rooms(world: World) -> None:
-    """A long room with deletions far from what they delete, one that is deleted, and one of two people."""
-    await do(world, BIG, create(OWNER, "Big", GUEST))
-    posted = await talk(world, BIG, BIG_POSTS)
-    await do(world, BIG, *(DeleteMessage(OWNER, name) for name in (*posted[:3], posted[300], posted[-1])))
-    await do(world, GONE, create(FRIEND, "Gone", GUEST), say("soon gone", actor=GUEST), DeleteRoom(FRIEND))
-    pair = CreateRoom(GUEST, Kind.DIRECT, Visibility.PRIVATE, "", "", "e_pair", (LATE,))
-    await do(world, PAIR, pair, say("psst", actor=LATE))
 
 
 class Talked(Struct, frozen=True):
@@ -174,14 +143,19 @@ async def make_many_rooms(site: Site, *, rooms: int, posts: int, users: int) -> 
     """Make a site of many small rooms and a long one."""
     for user in people(users):
         await site.directory.create_user(user)
-    async with open_world(journal=site.journal) as world:
-        await do(world, BIG, create(OWNER, "Big", GUEST))
-        await talk(world, BIG, 3 * BIG_POSTS)
-        for number in range(rooms):
-            room = f"r_{number:04d}"
-            await do(world, room, create(OWNER, f"Room {number}", GUEST, FRIEND))
-            posted = await talk(world, room, posts)
-            await do(world, room, DeleteMessage(OWNER, posted[0]), LeaveRoom(GUEST))
+    world = World(site)
+    await do(world, BIG, create(OWNER, "Big", GUEST))
+    await talk(world, BIG, 3 * BIG_POSTS)
+    await make_small_rooms(world, rooms=rooms, posts=posts)
+
+
+async def make_small_rooms(world: World, *, rooms: int, posts: int) -> None:
+    """Add many small rooms."""
+    for number in range(rooms):
+        room = f"r_{number:04d}"
+        await do(world, room, create(OWNER, f"Room {number}", GUEST, FRIEND))
+        posted = await talk(world, room, posts)
+        await do(world, room, DeleteMessage(OWNER, posted[0]), React(GUEST, posted[1], "👍"), LeaveRoom(GUEST))
 
 
 async def plant(site: Site, room: str, *changes: Change) -> None:
@@ -193,11 +167,19 @@ async def plant(site: Site, room: str, *changes: Change) -> None:
 
 
 @asynccontextmanager
-async def a_site(kind: str, folder: Path) -> AsyncIterator[Talked]:
-    """Open a store of this kind with accounts and rooms in it."""
-    async with open_stores(kind, folder) as site, open_world(journal=site.journal) as world:
-        for user in people():
-            await site.directory.create_user(user)
-        await make_tea_room(world)
-        await make_other_rooms(world)
-        yield Talked(site.journal, site.directory, world)
+async def a_site(kind: str, folder: Path, *, big: bool = True) -> AsyncIterator[Talked]:
+    """Open a store of this kind with accounts and rooms in it, with a big one among them or without."""
+    async with open_stores(kind, folder) as site:
+        yield await tell_a_site(site, big=big)
+
+
+async def tell_a_site(site: Site, *, big: bool) -> Talked:
+    """Fill an empty store with accounts and rooms."""
+    # Late: the rooms are made with the commands of this module.
+    from tests.operate.rooms import the_story
+
+    story = await the_story(big=big)
+    for user in people():
+        await site.directory.create_user(user)
+    await tell(site, story.steps)
+    return Talked(site.journal, site.directory, World(site, story))

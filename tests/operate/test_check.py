@@ -14,6 +14,8 @@ from justchat.operate.check_site import check_site
 from justchat.operate.difference import Difference
 from justchat.operate.refusals import CopyUnfinished, NoSuchRoom
 from justchat.rooms.commands import AddMember, DeleteMessage, LeaveRoom
+from justchat.rooms.items import KEPT, ItemKind
+from justchat.wire.events import EVENTS
 from storage.facts import COPYING
 from storage.memory import MemoryJournal
 from storage.records import (
@@ -28,6 +30,7 @@ from storage.records import (
     RoomRecord,
     RoomSnapshot,
 )
+from tests.operate.drafted import do
 from tests.operate.sites import (
     BIG,
     BIG_POSTS,
@@ -42,7 +45,7 @@ from tests.operate.sites import (
     Talked,
     a_site,
     create,
-    do,
+    each,
     everything,
     plant,
     say,
@@ -65,7 +68,7 @@ class Found:
         self.repaired.append(repaired)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=each(KINDS))
 async def site(request: pytest.FixtureRequest) -> AsyncIterator[Talked]:
     """Open a store with a site in it."""
     with ram_folder() as folder:
@@ -96,13 +99,16 @@ async def rows(site: Talked, room: str) -> tuple[RoomRecord, list[MemberRecord],
 
 
 async def test_a_sound_site_has_no_differences(site: Talked) -> None:
-    """Over every kind of event, rooms of several pages, and deletions far from what they delete."""
+    """Over every kind of event and item, rooms of several pages, and changes far from what they change."""
     found = Found()
     totals = await check_site(site, report=found)
     assert found.lines == []
     held = await everything(site)
-    assert totals == Totals(4, len(held.entries), len(held.messages), 0, 0)
+    kept = [item for item in held.items if item.kind in KEPT]
+    assert totals == Totals(5, len(held.entries), len(held.messages), len(held.items) - len(kept), 0, 0)
     assert totals.messages > BIG_POSTS
+    assert {item.kind for item in held.items} == set(ItemKind)
+    assert {entry.type for entry in held.entries} == set(EVENTS)
 
 
 async def test_every_kind_of_difference_is_found_once_and_repaired(site: Talked) -> None:
@@ -208,17 +214,16 @@ async def test_only_the_room_that_is_named_is_looked_at(small: Talked) -> None:
 
 
 async def test_rows_without_a_journal_are_reported_and_left_alone(site: Talked) -> None:
-    """A public room is found by its listing and a private one through its members, each once."""
+    """Also those that nobody can see: a private one without members, and one that was deleted."""
     row = a_room("r_nowhere", name="nowhere")
-    private = replace(row, id="r_secret", visibility="private")
-    member = MemberRecord("r_secret", LATE, "member", 1, 1)
-    guest = replace(member, user=GUEST)
-    await plant(site, TEA, PutRoom(row), PutMember(member), PutMember(guest), PutRoom(private))
+    private, gone = replace(row, id="r_secret", visibility="private"), replace(row, id="r_was", deleted_at=5)
+    await plant(site, TEA, PutRoom(row), PutRoom(private), PutRoom(gone))
+    orphans = ("r_nowhere", "r_secret", "r_was")
     for repair in (False, True):
         found = Found()
         totals = await check_site(site, report=found, repair=repair)
-        assert sorted(found.lines) == [f"{room}: row: there is no journal to it" for room in ("r_nowhere", "r_secret")]
-        assert (totals.differences, totals.repaired) == (2, 0)
+        assert found.lines == [f"{room}: row: there is no journal to it" for room in orphans]
+        assert (totals.differences, totals.repaired) == (3, 0)
     found = Found()
     await check_site(site, report=found, room="r_nowhere")
     assert found.lines == ["r_nowhere: row: there is no journal to it"]

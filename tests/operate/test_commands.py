@@ -146,15 +146,15 @@ def test_a_check_prints_each_difference_and_counts(folder: Path, run: Command) -
     store = f"--database={site_file(folder)}"
     code, (sound,), err = run("storage", "check", store)
     assert (code, err) == (0, [])
-    assert sound.startswith("checked 4 rooms, ")
-    assert sound.endswith(" messages: 0 differences, 0 repaired")
+    assert sound.startswith("checked 5 rooms, ")
+    assert sound.endswith(" items: 0 differences, 0 repaired")
     execute(folder, f"DELETE FROM members WHERE user = '{GUEST}'")
     code, out, err = run("storage", "check", store, "--room", PAIR)
     assert (code, out[0], err) == (1, f"{PAIR}: member {GUEST}: missing", [])
     assert out[1].endswith("1 differences, 0 repaired")
     code, out, _ = run("storage", "check", store, "--repair")
-    assert (code, len(out)) == (0, 5)
-    assert all(line.endswith("; repaired") for line in out[:4])
+    assert (code, len(out)) == (0, 6)
+    assert all(line.endswith("; repaired") for line in out[:5])
     assert run("storage", "check", store) == (0, [sound], [])
     execute(folder, DAMAGE)
     code, out, _ = run("storage", "check", store, "--repair")
@@ -184,7 +184,7 @@ def test_a_copy_says_what_it_moved(folder: Path, run: Command) -> None:
     source, target = site_file(folder), f"sqlite:///{folder}/copy.db"
     code, (line,), err = run("copy", "--from", source, "--to", target)
     assert (code, err) == (0, [])
-    assert line.startswith("copied and verified: 12 users, 4 rooms, ")
+    assert line.startswith("copied and verified: 12 users, 5 rooms, ")
     assert run("storage", "check", f"--database={target}")[0] == 0
     assert run.refused(1, "copy", "--from", source, "--to", target) == "the target is not empty"
 

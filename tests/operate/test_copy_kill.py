@@ -26,7 +26,7 @@ from tests.storage.contract.backends import open_stores, ram_folder
 
 pytestmark = pytest.mark.real_clock
 
-TABLES = ("users", "rooms", "members", "entries", "messages")
+TABLES = ("users", "rooms", "members", "entries", "messages", "items")
 PATIENCE_SECONDS = 60.0
 LONGEST_START_SECONDS = 1.0
 

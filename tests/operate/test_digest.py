@@ -13,7 +13,17 @@ from msgspec.structs import fields, replace
 from justchat.operate.digest import RoomContents, UsersContents, canonical, room_contents, users_contents
 from justchat.operate.stored import LOWEST, messages_at, read_messages
 from storage.memory import MemoryJournal
-from storage.records import DropMember, DropMessage, MessageRecord, PutMember, PutMessage, PutRoom
+from storage.records import (
+    DropItem,
+    DropMember,
+    DropMessage,
+    ItemRecord,
+    MessageRecord,
+    PutItem,
+    PutMember,
+    PutMessage,
+    PutRoom,
+)
 from tests.operate.sites import BIG, GUEST, TEA, Talked, a_site, plant
 from tests.storage.samples import a_change, a_member, a_message, a_post, a_room, a_user
 
@@ -28,11 +38,15 @@ async def site() -> AsyncIterator[Talked]:
 
 
 async def contents(site: Talked, room: str = TEA) -> RoomContents:
-    return await room_contents(site.journal, room, advance=lambda _: None)
+    return await room_contents(site, room, advance=lambda _: None)
+
+
+AN_ITEM = ItemRecord(TEA, "report", "m_1/u_1", b"{}", True, 7, 5)
 
 
 @pytest.mark.parametrize(
-    "record", [a_user(), a_room(), a_member(), a_post("r_1", 5), a_change("r_1", 5), a_message(a_post("r_1", 5))]
+    "record",
+    [a_user(), a_room(), a_member(), a_post("r_1", 5), a_change("r_1", 5), a_message(a_post("r_1", 5)), AN_ITEM],
 )
 def test_every_field_of_a_record_counts(record: Struct) -> None:
     """Also one that is absent, and one that only looks alike: a number and its digits, nothing and no text."""
@@ -59,7 +73,7 @@ async def test_a_room_is_the_same_however_often_it_is_read(site: Talked) -> None
 
 
 async def test_every_row_of_a_room_counts(site: Talked) -> None:
-    """The row, a member more or less, a message more, less or other, and an entry."""
+    """The row, a member more or less, a message or an item more, less or other, and an entry."""
     snapshot = await site.journal.load_room(TEA)
     assert snapshot is not None
     assert snapshot.room is not None
@@ -72,6 +86,10 @@ async def test_every_row_of_a_room_counts(site: Talked) -> None:
         PutMessage(replace(message, doc=b"{}")),
         PutMessage(replace(message, id="m_x", seq=0)),
         DropMessage(TEA, message.id),
+        PutItem(AN_ITEM),
+        PutItem(replace(AN_ITEM, due_at=None)),
+        DropItem(TEA, "mute", "u_0004"),
+        DropItem(TEA, "ban", "u_0008"),
     ):
         await plant(site, TEA, change)
         digests.append((await contents(site)).digest)
@@ -79,7 +97,7 @@ async def test_every_row_of_a_room_counts(site: Talked) -> None:
     entries = site.journal._store.entries[TEA]
     entries[2] = replace(entries[2], digest=b"x")
     digests.append((await contents(site)).digest)
-    assert len(set(digests)) == len(digests) == 8
+    assert len(set(digests)) == len(digests) == 12
 
 
 async def test_accounts_count_with_every_field(site: Talked) -> None:
