@@ -7,13 +7,17 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 SOAK_FLAGS ?=
 
-.PHONY: run test soak mongo bench lint format lock clean
+.PHONY: run test thorough soak mongo bench lint format lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/justchat serve $(FLAGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# What CI runs besides: further tests of the page in a browser, the published documents against a server, more stores.
+thorough: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m "thorough and not soak" $(PYTEST_FLAGS)
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak -s --timeout=0 -o faulthandler_timeout=0 $(SOAK_FLAGS)

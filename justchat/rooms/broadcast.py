@@ -14,9 +14,12 @@ from justchat.rooms.permissions import Visibility
 from justchat.rooms.subscription import Cut, Segment
 from justchat.wire.events import (
     Event,
+    MemberAdded,
     MemberBanned,
+    MemberJoined,
     MemberLeft,
     MemberRemoved,
+    MessageCreated,
     RoomChanges,
     RoomDeleted,
     RoomUpdated,
@@ -31,17 +34,18 @@ def segments(entries: Sequence[Entry], events: Sequence[Event], *, members: Iter
     """
     found: list[Segment] = []
     frames: list[bytes] = []
-    for entry, event in zip(entries, events, strict=True):
+    for index, (entry, event) in enumerate(zip(entries, events, strict=True)):
         frames.append(text_frame(entry.body))
-        cut = cut_of(event, members)
+        # Nearly all are posts, for which nobody has to look at what follows.
+        cut = cut_of(event, events[index + 1 :], members) if not isinstance(event, MessageCreated) else None
         if cut is not None or entry is entries[-1]:
             found.append(Segment(b"".join(frames), len(frames), entry.seq, cut))
             frames = []
     return found
 
 
-def cut_of(event: Event, members: Iterable[str]) -> Cut | None:
-    """Say whose subscriptions end with this event; `members` are those whom the end of visits does not concern."""
+def cut_of(event: Event, later: Sequence[Event], members: Iterable[str]) -> Cut | None:
+    """Say whose subscriptions end with this event; `members` are those of the room after the `later` events."""
     match event:
         case MemberRemoved(user=user):
             return Cut(user, "removed")
@@ -52,9 +56,26 @@ def cut_of(event: Event, members: Iterable[str]) -> Cut | None:
         case RoomDeleted():
             return Cut(None, "deleted")
         case RoomUpdated(new=RoomChanges(visibility=Visibility.PRIVATE)):
-            return Cut(None, "removed", frozenset(members))
+            return Cut(None, "removed", _insiders(later, members))
         case _:
             return None
+
+
+def _insiders(later: Sequence[Event], members: Iterable[str]) -> frozenset[str]:
+    """Say who was in before these events: the end of visits concerns also those who only came in afterwards.
+
+    Whether somebody who was banned was a member is not known; they have to go in any case.
+    """
+    inside = set(members)
+    for event in reversed(later):
+        match event:
+            case MemberJoined(user=user) | MemberAdded(user=user):
+                inside.discard(user)
+            case MemberLeft(user=user) | MemberRemoved(user=user):
+                inside.add(user)
+            case _:
+                pass
+    return frozenset(inside)
 
 
 class Ring:

@@ -31,15 +31,16 @@ class RoomStream:
         self._limits = limits
         self._ring = Ring(head=0, max_entries=0, max_bytes=0)
 
-    def restart(self, missed: Iterable[tuple[int, Event]], *, head: int, members: Iterable[str]) -> None:
+    def restart(self, missed: Sequence[tuple[int, Event]], *, head: int, members: Iterable[str]) -> None:
         """Go on from `head`, above which nothing was committed; `missed` was committed and perhaps not fanned out."""
         self._ring = Ring(head=head, max_entries=self._limits.ring_entries, max_bytes=self._limits.ring_bytes)
         for subscription in list(self._subscribers.live):
             if subscription.seq < head:
                 self._subscribers.pull(subscription)
                 subscription.sink.fell_behind(subscription, head=head, announce=False)
-        for seq, event in missed:
-            cut = cut_of(event, members)
+        events = [event for _, event in missed]
+        for index, (seq, event) in enumerate(missed):
+            cut = cut_of(event, events[index + 1 :], members)
             if cut is not None:
                 self._subscribers.cut(cut, seq=seq)
         self._subscribers.head = head

@@ -22,7 +22,7 @@ from storage.open import Storage
 from tests.storage.mongo import server as mongo
 from tests.storage.postgres import server as postgres
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 NOBODY = "postgres://justchat@127.0.0.1:1/nothing"
 MEMORY = Mode("memory", "memory:")

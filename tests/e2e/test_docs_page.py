@@ -13,7 +13,7 @@ from tests.support.server import ServerProcess
 
 SHOWN_MS = 40_000
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
 @pytest.fixture(scope="module")

@@ -101,6 +101,7 @@ def test_two_people_in_two_browsers_see_each_other_at_once(open_window: OpenWind
     bo.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_message_in_another_room_is_counted_until_the_room_is_opened(open_window: OpenWindow) -> None:
     """The list shows what was said elsewhere and how much of it is new; opening the room takes the number away."""
     ada, bo = open_window(), open_window()
@@ -136,6 +137,7 @@ def test_a_reload_keeps_the_history_and_the_place(open_window: OpenWindow) -> No
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_scrolling_up_brings_all_older_messages_in_order(open_window: OpenWindow) -> None:
     """120 messages do not fit the first page; scrolling to the top again and again shows each of them once."""
     ada = open_window()
@@ -159,6 +161,7 @@ def test_scrolling_up_brings_all_older_messages_in_order(open_window: OpenWindow
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_members_are_added_the_room_is_renamed_and_left(open_window: OpenWindow) -> None:
     """What happens to a room shows up for everybody in it; a room that was left is gone from the list."""
     ada, bo = open_window(), open_window()
@@ -232,6 +235,7 @@ def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow
     assert other.dialogs == []
 
 
+@pytest.mark.thorough
 def test_a_sign_in_that_ended_leads_back_to_the_gate_with_a_reason(open_window: OpenWindow) -> None:
     """A token that the server no longer takes asks for the password again; signing out asks without a reason."""
     ada = open_window()
@@ -251,6 +255,7 @@ def test_a_sign_in_that_ended_leads_back_to_the_gate_with_a_reason(open_window: 
     assert ada.dialogs == ada.foreign == []
 
 
+@pytest.mark.thorough
 def test_the_keyboard_is_enough(open_window: OpenWindow) -> None:
     """Signing up, making a room and writing work without a pointer."""
     ada = open_window()
@@ -279,6 +284,7 @@ def test_the_keyboard_is_enough(open_window: OpenWindow) -> None:
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_phone_in_the_dark_shows_one_thing_at_a_time(open_window: OpenWindow) -> None:
     """At phone width nothing sticks out sideways, the list and the room take turns, and dark mode is dark."""
     ada = open_window(viewport=PHONE, dark=True)
@@ -329,6 +335,7 @@ def test_hostile_text_stays_text_wherever_it_is_shown(open_window: OpenWindow) -
     bo.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_the_page_needs_no_exception_from_its_policy(open_window: OpenWindow) -> None:
     """The strict policy is served, and the markup holds nothing inline and no address of another host."""
     window = open_window()

@@ -15,7 +15,7 @@ from tests.e2e.page_line import reload_through_line
 from tests.support.browser import Window, running_browser
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
 @pytest.fixture(scope="module")

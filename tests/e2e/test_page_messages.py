@@ -95,6 +95,7 @@ def test_a_message_is_edited_reacted_to_and_deleted_before_both_eyes(pair: tuple
         window.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_reactions_are_toggled_and_counted(pair: tuple[Window, Window]) -> None:
     """A second person's press counts up, one's own again takes it back, and the last one takes the chip away."""
     ada, bo = pair
@@ -119,6 +120,7 @@ def test_reactions_are_toggled_and_counted(pair: tuple[Window, Window]) -> None:
         window.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_only_ones_own_messages_can_be_edited(pair: tuple[Window, Window]) -> None:
     """Not even the owner of the room puts words into somebody's mouth."""
     ada, bo = pair
@@ -129,6 +131,7 @@ def test_only_ones_own_messages_can_be_edited(pair: tuple[Window, Window]) -> No
     expect(row(bo, "mine").locator("[data-act=edit]")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_an_edit_can_be_begun_and_left_by_keys(pair: tuple[Window, Window]) -> None:
     """Arrow up takes one's last message into the empty box, Escape gives the box back, Enter saves."""
     ada, bo = pair
@@ -154,6 +157,7 @@ def test_an_edit_can_be_begun_and_left_by_keys(pair: tuple[Window, Window]) -> N
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_draft_waits_while_a_message_is_edited(pair: tuple[Window, Window]) -> None:
     """What was being written comes back when the edit is done."""
     ada, bo = pair
@@ -166,6 +170,7 @@ def test_a_draft_waits_while_a_message_is_edited(pair: tuple[Window, Window]) ->
     expect(ada.page.locator("#composer-text")).to_have_value("half a thought")
 
 
+@pytest.mark.thorough
 def test_an_edit_over_a_newer_one_is_refused_and_not_lost(pair: tuple[Window, Window]) -> None:
     """The text was changed elsewhere meanwhile: the page says so, keeps what was written, and overwrites nothing."""
     ada, bo = pair
@@ -182,6 +187,7 @@ def test_an_edit_over_a_newer_one_is_refused_and_not_lost(pair: tuple[Window, Wi
     bo.expect_messages("from my phone")
 
 
+@pytest.mark.thorough
 def test_an_answer_quotes_what_it_answers_as_it_reads_now(pair: tuple[Window, Window]) -> None:
     """The quote follows an edit, and of a deleted message it tells nothing."""
     ada, bo = pair
@@ -205,6 +211,7 @@ def test_an_answer_quotes_what_it_answers_as_it_reads_now(pair: tuple[Window, Wi
         window.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_pins_are_marked_and_listed_for_everybody(pair: tuple[Window, Window]) -> None:
     """The owner pins and unpins; a member only sees it. The list follows edits, and a deleted message leaves it."""
     ada, bo = pair
@@ -235,6 +242,7 @@ def test_pins_are_marked_and_listed_for_everybody(pair: tuple[Window, Window]) -
         window.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_pin_far_back_is_brought_into_view_as_it_reads_now(pair: tuple[Window, Window]) -> None:
     """Pressing it in the list fetches the older pages; what happened later to messages in them is not lost on them."""
     ada, bo = pair

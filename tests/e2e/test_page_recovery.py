@@ -78,6 +78,7 @@ def test_a_killed_server_costs_nothing(pair: tuple[Window, Window], server: Serv
         assert window.dialogs == window.foreign == []
 
 
+@pytest.mark.thorough
 def test_the_page_comes_back_by_itself_again_and_again(pair: tuple[Window, Window], server: ServerProcess) -> None:
     """Two kills, each right after a message; nobody presses anything, and both pages agree with the journal."""
     ada, bo = pair
@@ -92,6 +93,7 @@ def test_the_page_comes_back_by_itself_again_and_again(pair: tuple[Window, Windo
     assert ada.history() == said
 
 
+@pytest.mark.thorough
 def test_a_message_written_while_cut_off_survives_a_reload(pair: tuple[Window, Window]) -> None:
     """Unsent messages are kept by the tab: reloaded and connected again, it sends them once."""
     ada, bo = pair
@@ -110,6 +112,7 @@ def test_a_message_written_while_cut_off_survives_a_reload(pair: tuple[Window, W
     assert ada.history() == ["kept"]
 
 
+@pytest.mark.thorough
 def test_a_lost_acknowledgement_is_asked_for_again_and_not_shown_twice(pair: tuple[Window, Window]) -> None:
     """The message was stored but neither its ack nor its event came back: the page sends it under the same id."""
     ada, bo = pair
@@ -128,6 +131,7 @@ def test_a_lost_acknowledgement_is_asked_for_again_and_not_shown_twice(pair: tup
     assert ada.history() == ["first", "only once"]
 
 
+@pytest.mark.thorough
 def test_a_reconnect_resumes_every_room_from_its_last_event(pair: tuple[Window, Window]) -> None:
     """The hello after a cut names epoch and last seq of the room, and what was missed arrives without a snapshot."""
     ada, bo = pair
@@ -185,6 +189,7 @@ def test_what_was_changed_while_the_page_was_offline_shows_when_it_is_back(pair:
     expect(bo.page.locator('.mark[title="Pinned"]')).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_a_lost_event_is_noticed_and_fetched(pair: tuple[Window, Window]) -> None:
     """One event never arrives; the next one shows the jump, and the page asks for what came after its last."""
     ada, bo = pair
@@ -210,6 +215,7 @@ def test_a_lost_event_is_noticed_and_fetched(pair: tuple[Window, Window]) -> Non
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_an_event_that_comes_twice_is_shown_once(pair: tuple[Window, Window]) -> None:
     """Every event is repeated on the line; the page drops each repeat and does not take it for a jump either."""
     ada, bo = pair
@@ -224,6 +230,7 @@ def test_an_event_that_comes_twice_is_shown_once(pair: tuple[Window, Window]) ->
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_reset_makes_the_page_fetch_the_room_anew(pair: tuple[Window, Window]) -> None:
     """After `reset` the page trusts nothing it had, asks for a snapshot and shows what the journal says."""
     ada, bo = pair

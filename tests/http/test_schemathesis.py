@@ -32,7 +32,7 @@ from tests.http.documents import Document, strict
 from tests.http.surroundings import Surroundings, furnish
 from tests.support.server import ServerProcess
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 CHECKS = [
     not_a_server_error,

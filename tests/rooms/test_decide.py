@@ -89,7 +89,7 @@ def test_every_command_is_in_the_matrix() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
-def test_a_command_has_its_outcomes(row: tuple[Kind, str]) -> None:
+def test_a_command_has_its_outcome(row: tuple[Kind, str]) -> None:
     """Role, kind of room and visibility decide, exactly as the table has it."""
     wrong = {
         (case.column, case.visibility): (found, case.expected)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,13 +18,26 @@ from immutables import Map
 from msgspec.structs import replace
 
 from justchat.rooms.commands import Command
-from justchat.rooms.fold import Fold
+from justchat.rooms.fold import Fold, event_of
 from justchat.rooms.reload import load_state
 from justchat.rooms.state import from_snapshot
 from justchat.wire.errors import Refusal
-from justchat.wire.events import decode_event
-from storage.memory import MemoryStore
-from storage.records import Entry
+from justchat.wire.events import (
+    Event,
+    HistoryTrimmed,
+    MemberView,
+    Message,
+    MessageCreated,
+    MessageDeleted,
+    ReactionAdded,
+    RoomCreated,
+    RoomSettings,
+    decode_event,
+    encode_event,
+    event_name,
+)
+from storage.memory import MemoryJournal, MemoryStore
+from storage.records import Entry, PutMessage
 from tests.rooms.command_values import Turn, seeds, turns
 from tests.rooms.house import House, copied, messages, rows
 from tests.rooms.scenes import ROOM
@@ -118,3 +132,55 @@ def test_the_commands_of_these_tests_do_something() -> None:
     words = ("changed", "refused")
     never = {(kind.__name__, word) for kind in get_args(Command) for word in words} - outcomes.keys()
     assert never == {("CreateRoom", "refused")}
+
+
+def journal_with(*events: Event) -> list[Entry]:
+    """Make entries of events by hand, in a room with one message."""
+    created = RoomCreated("group", "private", "", "", "e_1", RoomSettings(), (MemberView("u_a", "owner"),))
+    said = MessageCreated(Message("m_1", ROOM, 2, 1, 1, "u_a", "tea", "2026-01-31T09:30:00.123Z", "c"))
+    entries = []
+    for seq, event in enumerate((created, said, *events), 1):
+        body = encode_event(event, room=ROOM, seq=seq, ts=0, actor="u_a")
+        post = {"message_id": "m_1", "msg_no": 1} if event is said else {}
+        entries.append(Entry(ROOM, seq, 0, event_name(event), "u_a", body, **post))
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("upto", "missing"), [(None, "m_2"), (2, "m_2"), (3, None)], ids=["untrimmed", "too little", "trimmed"]
+)
+def test_a_message_that_is_not_there_is_a_damage_unless_it_was_trimmed(upto: int | None, missing: str | None) -> None:
+    """The entry that trims it may come later than the one that changes it: only then is it known."""
+    events: list[Event] = [ReactionAdded("m_2", 3, "u_a", "👍"), MessageDeleted("m_1", 2, 1)]
+    entries = journal_with(*events, *([] if upto is None else [HistoryTrimmed(upto)]))
+    fold = Fold(ROOM)
+    assert fold.unknown(entries) == ["m_2"]
+    changes = fold.apply(entries).changes
+    assert fold.missing == missing
+    assert [change.message.id for change in changes if isinstance(change, PutMessage)] == ["m_1", "m_1"]
+
+
+async def test_a_room_whose_journal_is_damaged_does_not_wake_up() -> None:
+    """It says what is wrong, and nothing is made of it."""
+    store = MemoryStore()
+    store.entries[ROOM] = journal_with(MessageDeleted("m_2", 3, 2))
+    with pytest.raises(ValueError, match="m_2 was changed, but is not there"):
+        await load_state(MemoryJournal(store), ROOM)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (Entry(ROOM, 2, 1, "message.created", "u_a", b"", "u_a", "c", b"d", "m_1", 1), "m_1"),
+        (Entry(ROOM, 3, 1, "message.updated", "u_a", b""), None),
+    ],
+    ids=["post", "edit"],
+)
+def test_what_is_left_of_an_entry_whose_text_was_trimmed(entry: Entry, expected: str | None) -> None:
+    """Of a post its place and its author, of an edit nothing; both still have their place in the order."""
+    event = event_of(entry)
+    assert (event.message.id if isinstance(event, MessageCreated) else event) == expected
+    if isinstance(event, MessageCreated):
+        message = event.message
+        assert (message.seq, message.msg_no, message.author, message.client_msg_id) == (2, 1, "u_a", "c")
+        assert (message.body, message.deleted) == ("", True)

@@ -212,6 +212,7 @@ async def open_world(
     journal: MemoryJournal | None = None,
     directory: Directory | None = None,
     now_ms: Callable[[], int] = virtual_ms,
+    new_id: Callable[[str], str] | None = None,
     fault: Callable[[str, str], None] | None = None,
     limits: RoomLimits | None = None,
     policy: RestartPolicy | None = None,
@@ -234,7 +235,7 @@ async def open_world(
             directory,
             resolver(directory),
             now_ms,
-            lambda prefix: f"{prefix}_{next(numbers)}",
+            new_id or (lambda prefix: f"{prefix}_{next(numbers)}"),
             lambda user, room, seq: joined.append((user, room, seq)),
             fault,
         )
