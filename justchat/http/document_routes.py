@@ -1,17 +1,21 @@
 """What describes the API, served by the API: `/openapi.json`, `/asyncapi.json`, and `/docs` to read and try it.
 
-The documents are made once, when the app is. The page is Swagger UI from its package, with nothing from elsewhere; its
-own headers allow it what it needs, and the rest of the site keeps its stricter ones.
+The documents are made once, when somebody first asks, in a thread: a start does not wait for them, and neither does
+the loop. The page is Swagger UI from its package, with nothing from elsewhere; its own headers allow it what it needs,
+and the rest of the site keeps its stricter ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import trio
 from msgspec import Struct
 from quart import Blueprint, Quart, Response, request
 
@@ -66,14 +70,12 @@ def _document(content: bytes, content_type: str) -> Document:
     return Document(content, content_type, f'"{blake2b(content, digest_size=8).hexdigest()}"')
 
 
-def _load_assets() -> dict[str, Document]:
-    """Read Swagger UI's files from its package, whose own code is of no use here and is not run."""
+def _assets_folder() -> Path:
+    """Find Swagger UI's files in its package, whose own code is of no use here and is not run."""
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
         raise ImportError("flask-swagger-ui is not installed; set api_docs to no, or install it")
-    folder = Path(package.origin).parent / "dist"
-    files = {name: _document((folder / name).read_bytes(), kind) for name, kind in _ASSETS.items()}
-    return files | {"start.js": _document(_START, "text/javascript; charset=utf-8")}
+    return Path(package.origin).parent / "dist"
 
 
 def _answer(document: Document) -> Response:
@@ -91,24 +93,38 @@ def _answer(document: Document) -> Response:
 def document_routes(app: Quart) -> Blueprint:
     """Build the routes that describe an app. Call it when all others are registered."""
     routes = Blueprint("documents", __name__)
-    openapi = openapi_document(published_operations(app), version=__version__)
-    documents = {
-        "/openapi.json": _document(msgspec.json.encode(openapi), "application/json"),
-        "/asyncapi.json": _document(msgspec.json.encode(asyncapi_document(version=__version__)), "application/json"),
-        "/docs": _document(_PAGE, "text/html; charset=utf-8"),
+    folder = _assets_folder()
+
+    def openapi() -> Document:
+        content = openapi_document(published_operations(app), version=__version__)
+        return _document(msgspec.json.encode(content), "application/json")
+
+    def asyncapi() -> Document:
+        return _document(msgspec.json.encode(asyncapi_document(version=__version__)), "application/json")
+
+    makers: dict[str, Callable[[], Document]] = {
+        "/openapi.json": openapi,
+        "/asyncapi.json": asyncapi,
+        "/docs": lambda: _document(_PAGE, "text/html; charset=utf-8"),
+        "/docs/assets/start.js": lambda: _document(_START, "text/javascript; charset=utf-8"),
     }
-    assets = _load_assets()
+    for name, kind in _ASSETS.items():
+        makers[f"/docs/assets/{name}"] = partial(_read, folder / name, kind)
 
-    async def document() -> Response:
-        return _answer(documents[request.path])
+    @cache
+    def made(path: str) -> Document:
+        return makers[path]()
 
-    async def asset(name: str) -> Response:
-        found = assets.get(name)
-        if found is None:
+    async def document(name: str = "") -> Response:  # noqa: ARG001  # it is part of the path
+        if request.path not in makers:
             raise Refused(_NO_SUCH_FILE)
-        return _answer(found)
+        return _answer(await trio.to_thread.run_sync(made, request.path))
 
-    for path in documents:
+    for path in ("/openapi.json", "/asyncapi.json", "/docs"):
         routes.get(path, endpoint=path.strip("/").replace(".", "_"))(handled(document))
-    routes.get("/docs/assets/<name>")(handled(asset))
+    routes.get("/docs/assets/<name>")(handled(document))
     return routes
+
+
+def _read(path: Path, content_type: str) -> Document:
+    return _document(path.read_bytes(), content_type)
