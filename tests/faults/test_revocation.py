@@ -41,7 +41,7 @@ class Size(Struct, frozen=True):
     rate: float
 
 
-SHORT = Size(rounds=1, members=25, rooms=8, seconds=2.5, rate=20)
+SHORT = Size(rounds=1, members=25, rooms=8, seconds=2.5, rate=40)
 FULL = Size(rounds=5, members=25, rooms=8, seconds=6.0, rate=40)
 
 

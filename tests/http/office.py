@@ -106,7 +106,7 @@ class Office:
 
 
 @asynccontextmanager
-async def open_office(**settings: Any) -> AsyncIterator[Office]:
+async def open_office(*, ask_seconds: float = 5.0, **settings: Any) -> AsyncIterator[Office]:
     config = Config(database="memory://", bcrypt_cost=4, **settings)
     store, switch, index = MemoryStore(), Switch(), ConnectionIndex()
     async with trio.open_nursery() as nursery:
@@ -121,7 +121,7 @@ async def open_office(**settings: Any) -> AsyncIterator[Office]:
             RoomPorts(journal, directory, resolver(directory), wall_ms, new_id, index.joined),
             RoomLimits(),
             active_max=100,
-            ask_seconds=0.3,
+            ask_seconds=ask_seconds,
         )
         system = System(
             config=config,

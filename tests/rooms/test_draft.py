@@ -131,6 +131,11 @@ def test_a_stranger_who_leaves_does_not_hear_whether_there_is_a_room(state: Room
     assert draft(state, leave).answers == draft(None, leave).answers
 
 
+def test_whoever_was_in_hears_where_the_room_ended() -> None:
+    """Also of a room that is deleted, which they may not look at any more."""
+    assert draft(room(Role.MEMBER, deleted_at=NOW), LeaveRoom(ACTOR)).answers == (Accepted(10, changed=False),)
+
+
 def test_a_draft_without_a_room_cannot_be_appended() -> None:
     """Asking for it is a mistake of the caller, and said so."""
     with pytest.raises(ValueError, match="nothing to append"):

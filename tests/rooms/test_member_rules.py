@@ -21,6 +21,7 @@ from justchat.rooms.commands import (
     React,
     RemoveMember,
     RevokeInvite,
+    SetRole,
     Unreact,
 )
 from justchat.rooms.decide import Context, decide
@@ -141,6 +142,18 @@ def test_an_invite_gives_no_more_than_adding_would(actor: Role, target: Role) ->
         invited = decide(state, CreateInvite(ACTOR, "i_new", target), CONTEXT)
         assert isinstance(added, MemberAdded) == isinstance(invited, InviteCreated)
         assert isinstance(added, MemberAdded) or added == invited
+
+
+def test_the_system_neither_sends_nor_brings_anybody() -> None:
+    """It has no rank that could be above or below anybody's."""
+    state = room(Role.OWNER)
+    for command in (
+        RemoveMember(SYSTEM, USERS[Role.GUEST]),
+        AddMember(SYSTEM, NOBODY),
+        CreateInvite(SYSTEM, "i_new"),
+        SetRole(SYSTEM, USERS[Role.GUEST], Role.MEMBER),
+    ):
+        assert outcome(state, command) == "forbidden"
 
 
 def test_muting_outlives_a_membership() -> None:

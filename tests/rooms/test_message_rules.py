@@ -116,7 +116,10 @@ def test_a_thread_counts_the_replies_that_are_left() -> None:
 def test_members_are_called_by_name_and_by_id_and_nobody_else() -> None:
     """Each once, in the order of the text first; names that nobody has, and those of strangers, call nobody."""
     command = replace(POST, names=("guest", "nobody", "unknown", "member"), mentions=(GUEST, NOBODY, ACTOR))
-    assert posted(room(Role.MEMBER), command).mentions == (GUEST, MEMBER, ACTOR)
+    state = room(Role.MEMBER)
+    assert posted(state, command).mentions == (GUEST, MEMBER, ACTOR)
+    assert posted(state, replace(command, names=())).mentions == (GUEST, ACTOR)
+    assert posted(state, replace(command, mentions=())).mentions == (GUEST, MEMBER)
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.GUEST])
@@ -208,6 +211,12 @@ def test_one_person_counts_once_for_each_emoji() -> None:
     assert state.loaded["m_own"].reactions == (ReactionCount("🎉", 1), ReactionCount(THUMB, 2))
     state = done(state, Unreact(MEMBER, "m_own", "🎉"), React(ACTOR, "m_own", "🎉"))
     assert state.loaded["m_own"].reactions == (ReactionCount(THUMB, 2), ReactionCount("🎉", 1))
+
+
+def test_a_reaction_is_not_taken_back_from_a_message_that_is_deleted_before_in_the_same_batch() -> None:
+    """It went with the message."""
+    state = done(room(Role.OWNER), DeleteMessage(ACTOR, "m_other"))
+    assert outcome(state, Unreact(ACTOR, "m_other", THUMB)) == "unchanged"
 
 
 def test_a_message_has_twenty_different_emoji_at_most() -> None:

@@ -136,12 +136,13 @@ def test_between_batches_no_message_is_kept_at_hand() -> None:
     assert settled(state) is state
 
 
+@pytest.mark.parametrize("before", [BEFORE, settled(BEFORE)], ids=["after a batch", "at rest"])
 @pytest.mark.parametrize("over", [-1, 0, 1])
-def test_only_the_newest_posts_are_remembered(over: int) -> None:
+def test_only_the_newest_posts_are_remembered(over: int, before: RoomState) -> None:
     """Once twice as many as wanted are there, the oldest half is forgotten, whoever sent them and in whatever order."""
     count = 2 * SENT_KEPT + over
     numbers = [*range(1, count + 1, 2), *range(2, count + 1, 2)]
-    state = settled(remember(replace(BEFORE, sent=Map()), [sent(number, f"u_{number % 3}") for number in numbers]))
+    state = settled(remember(replace(before, sent=Map()), [sent(number, f"u_{number % 3}") for number in numbers]))
     kept = sorted(post.seq for post in state.sent.values())
     assert kept == (list(range(1, count + 1)) if over < 0 else list(range(count - SENT_KEPT + 1, count + 1)))
     assert all(state.sent[post.sender, post.client_msg_id] == post for post in state.sent.values())
