@@ -169,7 +169,8 @@ async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, siz
             assert code == 0
             assert seconds < STOP_SECONDS
             assert told == len(readers)
-            assert not scene.talk.closes.keys() - {0, 1012}
+            # Whoever is back too early is refused, or was in the listener's queue when that was closed.
+            assert not scene.talk.closes.keys() - {0, 1006, 1012}
             assert scene.drained == ["draining", "1012"]
             assert (scene.held_ack["type"], scene.held_status) == ("ack", 201)
             held = [event["data"].get("client_msg_id") for event in rig.api.history(scene.held_up, scene.held)]

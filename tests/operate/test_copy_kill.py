@@ -144,15 +144,21 @@ def run_plan(source: Path, target: Path, plan: list[int | float]) -> int:
             hit = kill_at(process, target, count=moment) if isinstance(moment, int) else kill_after(process, moment)
         died += hit
         if not hit:
-            target_is_whole(source, target, process)
-        elif written(target):
-            assert copying(target) == f"sqlite:///{source}"
+            assert process.returncode == 0
+        if not written(target):
+            continue
+        mark = copying(target)
+        # Without the mark it had done all there was to do, though it may have been killed before it could say so.
+        if mark is None:
+            target_is_whole(source, target)
+        else:
+            assert hit
+            assert mark == f"sqlite:///{source}"
     return died
 
 
-def target_is_whole(source: Path, target: Path, process: subprocess.Popen[str]) -> None:
+def target_is_whole(source: Path, target: Path) -> None:
     """A copy that ended before it was killed has done all there is to do; the next one begins anew."""
-    assert process.returncode == 0
     assert rows(target) == rows(source)
     for path in target.parent.glob(f"{target.name}*"):
         path.unlink()
