@@ -109,6 +109,7 @@ async def _http_error(error: HTTPException) -> Response:
 
 
 async def _crash(error: Exception) -> Response:
-    # The path is whatever the caller wrote, line breaks included.
-    logger.error("event=request_crashed request_id=%s path=%r", g.get("request_id"), request.path, exc_info=error)
+    # Not the path: that is whatever the caller wrote, line breaks included, and may hold an invite's code.
+    route = None if request.url_rule is None else request.url_rule.rule
+    logger.error("event=request_crashed request_id=%s route=%s", g.get("request_id"), route, exc_info=error)
     return problem_answer(Refusal(ErrorCode.INTERNAL, "this is a bug; the log has the details"))
