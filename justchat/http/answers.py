@@ -45,7 +45,7 @@ def granted(value: T | Refusal) -> T:
 
 async def has_body() -> bool:
     """Tell whether the request says anything in a body."""
-    return bool(request.mimetype or await request.get_data())
+    return bool(await request.get_data())
 
 
 async def read_body(decoder: msgspec.json.Decoder[T]) -> T:
