@@ -53,7 +53,7 @@ from tests.operate.sites import (
 from tests.storage.contract.backends import Stores, ram_folder
 from tests.storage.samples import a_room
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 class Found:

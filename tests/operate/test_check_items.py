@@ -34,7 +34,7 @@ from tests.operate.sites import (
 from tests.operate.test_check import Found
 from tests.storage.contract.backends import Stores, ram_folder
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 @pytest.fixture(params=each(KINDS))

@@ -40,7 +40,7 @@ from tests.operate.sites import (
 from tests.storage.contract.backends import Stores, open_stores, ram_folder
 from tests.storage.samples import a_member, a_user, posts
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 NAME = "sqlite:///source.db"
 NOTHING = Everything([], [], [], [], [], [])

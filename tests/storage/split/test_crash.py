@@ -19,7 +19,7 @@ from tests.storage.postgres import server as postgres
 from tests.storage.samples import a_change, a_member, a_message, a_post, an_item, appended, joined, posts
 from tests.storage.split.house import Crash, assert_same, empty_databases, open_house
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 ROOT = Path(__file__).parents[3]
 BETWEEN_DATABASES = ("after_entries", "after_texts", "after_trim", "after_messages", "before_projection_commit")
