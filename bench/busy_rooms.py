@@ -16,7 +16,8 @@ from msgspec import Struct
 from bench.model_room import ModelRoom
 from bench.modes import Mode, StoreMeter, in_store
 from storage.errors import StorageError
-from storage.open import Storage
+from storage.journal_actor import JournalLimits
+from storage.open import Storage, StorageLimits
 
 _WARM_UP = 5
 
@@ -43,8 +44,13 @@ class _Tally:
         self.failed = ""
 
 
-def append_busily(mode: Mode, *, rooms: int, senders: int, body_bytes: int, seconds: float) -> Appended:
-    """Let new rooms post for a time, and see whether all that was acknowledged is there. Raises StoreFailed."""
+def append_busily(
+    mode: Mode, *, rooms: int, senders: int, body_bytes: int, seconds: float, grouped: bool = True
+) -> Appended:
+    """Let new rooms post for a time, and see whether all that was acknowledged is there. Raises StoreFailed.
+
+    Where it is not `grouped`, no two appends share a commit; with one sender per room each message has one of its own.
+    """
     made = [ModelRoom(body_bytes=body_bytes) for _ in range(rooms)]
 
     async def work(storage: Storage) -> Appended:
@@ -53,7 +59,8 @@ def append_busily(mode: Mode, *, rooms: int, senders: int, body_bytes: int, seco
             await storage.journal.append([room.post(1) for room in made])
         return await _measure(storage, mode, made, senders=senders, seconds=seconds)
 
-    return in_store(mode, work)
+    limits = None if grouped else StorageLimits(journal=JournalLimits(max_commit_entries=1))
+    return in_store(mode, work, limits=limits)
 
 
 async def _measure(

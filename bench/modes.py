@@ -21,7 +21,7 @@ from bench.store_servers import Missing, Server, fresh_mongo, fresh_postgres, mo
 from bench.usage import cpu_of, machine_busy_seconds
 from storage.errors import StorageError
 from storage.migrations import MigrationRefused
-from storage.open import Storage, open_storage
+from storage.open import Storage, StorageLimits, open_storage
 
 T = TypeVar("T")
 
@@ -70,11 +70,11 @@ class StoreMeter:
         return servers, max(0.0, others) / max(wall, 1e-9) if ours else 0.0
 
 
-def in_store(mode: Mode, work: Callable[[Storage], Awaitable[T]]) -> T:
+def in_store(mode: Mode, work: Callable[[Storage], Awaitable[T]], *, limits: StorageLimits | None = None) -> T:
     """Run `work` in a Trio of its own with the store open and its actors running. Raises StoreFailed."""
 
     async def run() -> T:
-        async with open_storage(mode.url, journal=mode.journal) as storage:
+        async with open_storage(mode.url, journal=mode.journal, limits=limits) as storage:
             return await work(storage)
 
     found: list[T] = []

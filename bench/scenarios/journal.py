@@ -1,7 +1,8 @@
 """journal: durable entries per second and the latency of an append, by store and by number of busy rooms.
 
-Beside it, on the same server and into the same table: one insert per message, each durable before the next. Rounds of
-the two alternate. No sockets and no room actors; the storage actors are those of the server.
+Beside it, on the same server and into the same tables: the same store with one commit per message, and the plainest
+thing that could be written instead, one insert per message over a pool. Rounds of all alternate. No sockets and no room
+actors; the storage actors are those of the server.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.single_inserts import Inserts, insert_singly
 from storage.open import Storage
 
 SHARE_GOAL = 0.1
-"""One insert per message may do a tenth of what group commit does."""
+"""One commit per message may do a tenth of what group commit does."""
 JUDGED_ROOMS = 64
 _RATE = "entries_per_second"
 
@@ -61,10 +62,10 @@ def run_journal(options: JournalOptions, site: Site) -> Outcome:
             for count in counts:
                 site.steps.step(f"{mode.name}, {count} rooms")
                 found = _alternate(mode, count, options)
-                rounds += found.ours
-                ours, *others = _rows(mode, count, found)
-                rows += [ours, *others]
-                findings += _shares(mode, count, ours, others)
+                rounds += found.ours + found.alone
+                ours, others = _rows(mode, count, found)
+                rows += [ours, *(row for _, row in others)]
+                findings += [_share(mode, count, ours, way, row) for way, row in others]
     rows += [not_there(name, reason) for name, reason in missing.items()]
     failed = next((each.failed for each in rounds if each.failed), "")
     checks = (Check("every append was acknowledged and is there", all(each.kept for each in rounds), failed),)
@@ -81,10 +82,11 @@ async def _nothing(_: Storage) -> None:
 
 
 class _Rounds:
-    """What the rounds of one mode and one number of rooms found: ours, single rows, and whole messages singly."""
+    """What the rounds of one mode and one number of rooms found."""
 
     def __init__(self) -> None:
         self.ours: list[Appended] = []
+        self.alone: list[Appended] = []
         self.singles: list[Inserts] = []
         self.whole: list[Inserts] = []
 
@@ -94,6 +96,7 @@ def _alternate(mode: Mode, count: int, options: JournalOptions) -> _Rounds:
     size, seconds = options.body_bytes, options.seconds
     for _ in range(options.rounds):
         found.ours.append(append_busily(mode, rooms=count, senders=options.senders, body_bytes=size, seconds=seconds))
+        found.alone.append(append_busily(mode, rooms=count, senders=1, body_bytes=size, seconds=seconds, grouped=False))
         found.singles.append(insert_singly(mode, _rooms(count, size), seconds))
         if count >= JUDGED_ROOMS and mode.journal is None:
             found.whole.append(insert_singly(mode, _rooms(count, size), seconds, whole=True))
@@ -104,14 +107,32 @@ def _rooms(count: int, body_bytes: int) -> list[ModelRoom]:
     return [ModelRoom(body_bytes=body_bytes) for _ in range(count)]
 
 
-def _rows(mode: Mode, count: int, found: _Rounds) -> list[Row]:
-    commits = max(1, sum(each.commits for each in found.ours))
-    batch = sum(each.entries for each in found.ours) / commits
-    rows = [_row(f"{mode.name} {count}", found.ours, {"entries_per_commit": batch})]
-    for name, inserts in (("singly", found.singles), ("singly, whole", found.whole)):
+class _Way(Struct, frozen=True):
+    """Another way to store messages: its name in the row, and in the finding; `judged` holds the goal against it."""
+
+    row: str
+    finding: str
+    judged: bool = False
+
+
+_ALONE = _Way("ungrouped", "the same store with one commit per message", judged=True)
+_SINGLY = _Way("singly", "one insert of one row per message, over a pool")
+_WHOLE = _Way("singly, whole", "one message with all its rows per transaction, over a pool")
+
+
+def _rows(mode: Mode, count: int, found: _Rounds) -> tuple[Row, list[tuple[_Way, Row]]]:
+    """Make the row of group commit, and those of the other ways."""
+    label = f"{mode.name} {count}"
+    others = [(_ALONE, _row(f"{label} {_ALONE.row}", found.alone, _batch(found.alone)))]
+    for way, inserts in ((_SINGLY, found.singles), (_WHOLE, found.whole)):
         if inserts:
-            rows.append(_row(f"{mode.name} {count} {name}", inserts, {"connections": inserts[0].connections}))
-    return rows
+            others.append((way, _row(f"{label} {way.row}", inserts, {"connections": inserts[0].connections})))
+    return _row(label, found.ours, _batch(found.ours)), others
+
+
+def _batch(rounds: Sequence[Appended]) -> dict[str, float]:
+    commits = max(1, sum(each.commits for each in rounds))
+    return {"entries_per_commit": sum(each.entries for each in rounds) / commits}
 
 
 def _row(label: str, rounds: Sequence[Appended | Inserts], figures: dict[str, float]) -> Row:
@@ -133,22 +154,19 @@ def _row(label: str, rounds: Sequence[Appended | Inserts], figures: dict[str, fl
     return Row(label, common, doubts, {_RATE: rates})
 
 
-def _shares(mode: Mode, count: int, ours: Row, others: Sequence[Row]) -> list[Finding]:
-    """Compare round by round. The goal is for the plainest way, one row per message, and for many rooms."""
-    found = []
-    goals = (SHARE_GOAL if count >= JUDGED_ROOMS else None, None)
-    ways = ("one insert per message", "one message with all its rows per transaction")
-    for other, way, goal in zip(others, ways, goals, strict=False):
-        pairs = list(zip(ours.rounds[_RATE], other.rounds[_RATE], strict=True))
-        share = median([single / max(rate, 1e-9) for rate, single in pairs])
-        name = f"{mode.label}, {count} rooms: {way} / group commit, which does {1 / max(share, 1e-9):.1f} times as much"
-        found.append(Finding(name, share, goal, ours.valid and other.valid))
-    return found
+def _share(mode: Mode, count: int, ours: Row, way: _Way, other: Row) -> Finding:
+    """Compare round by round. The goal is for many rooms."""
+    pairs = list(zip(ours.rounds[_RATE], other.rounds[_RATE], strict=True))
+    share = median([single / max(rate, 1e-9) for rate, single in pairs])
+    times = f"{1 / max(share, 1e-9):.1f} times as much"
+    goal = SHARE_GOAL if way.judged and count >= JUDGED_ROOMS else None
+    name = f"{mode.label}, {count} rooms: {way.finding} / group commit, which does {times}"
+    return Finding(name, share, goal, ours.valid and other.valid)
 
 
 JOURNAL = Scenario(
     "journal",
-    "durable entries per second of each store, beside one insert per message",
+    "durable entries per second of each store, beside one commit per message",
     full=JournalOptions(),
     short=JournalOptions(seconds=0.7, rounds=3),
     run=run_journal,
