@@ -1,4 +1,4 @@
-"""What a backend is to those around it: two ports, a probe and figures."""
+"""What a backend is to those around it: its ports, a probe and figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec import Struct
 
+from storage.account_ports import Relations, Sessions
 from storage.ports import Directory, Journal
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ class BackendStatistics(Struct, frozen=True):
 
 
 class Backend(Struct, frozen=True):
-    """The two ports as a database offers them; `probe_journal` asks the journal's own database whether it answers."""
+    """The ports as a database offers them; `probe_journal` asks the journal's own database whether it answers."""
 
     journal: Journal
     directory: Directory
+    sessions: Sessions
+    relations: Relations
     probe_journal: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     statistics: Callable[[], BackendStatistics] = BackendStatistics
 

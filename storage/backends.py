@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from storage.backend import Backend, no_fault
 from storage.journal_actor import PATIENCE
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemorySessions, MemoryStore
 from storage.migrate import open_sqlite
-from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteSettings
+from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteRelations, SqliteSessions, SqliteSettings
 from storage.sqlite.site_lock import site_lock
 from storage.url import MemoryUrl, SqliteUrl, StoreUrl
 
@@ -30,12 +30,17 @@ async def open_backend(
     match url:
         case MemoryUrl():
             store = MemoryStore()
-            yield Backend(MemoryJournal(store), MemoryDirectory(store))
+            yield Backend(MemoryJournal(store), MemoryDirectory(store), MemorySessions(store), MemoryRelations(store))
         case SqliteUrl(path=path):
             settings = SqliteSettings(path, busy_seconds=PATIENCE * deadline_seconds)
             with site_lock(path, exclusive=exclusive):
                 async with open_sqlite(settings, migrate=migrate) as database:
-                    yield Backend(SqliteJournal(database), SqliteDirectory(database))
+                    yield Backend(
+                        SqliteJournal(database),
+                        SqliteDirectory(database),
+                        SqliteSessions(database),
+                        SqliteRelations(database),
+                    )
         case _:
             from storage.servers import open_server  # only who uses a server pays for its driver
 

@@ -82,6 +82,11 @@ class DirectoryActor:
         """Whether the latest probe was answered."""
         return self._ready
 
+    @property
+    def gate(self) -> Gate:
+        """The gate that all calls pass: for the other ports to the same database, which have to share its bounds."""
+        return self._gate
+
     def start(self, supervisor: Supervisor) -> Child:
         """Start watching."""
         self._child = supervisor.start("directory", self.run, self._inbox)
@@ -120,6 +125,18 @@ class DirectoryActor:
     async def create_user(self, user: UserRecord) -> None:
         """Pass through; OutcomeUnknown at the deadline, once begun."""
         await self._gate.call(lambda: self._backend.create_user(user), writes=True)
+
+    async def change_user(self, user: UserRecord) -> None:
+        """Pass through; OutcomeUnknown at the deadline, once begun."""
+        await self._gate.call(lambda: self._backend.change_user(user), writes=True)
+
+    async def put_user(self, user: UserRecord) -> None:
+        """Pass through; OutcomeUnknown at the deadline, once begun."""
+        await self._gate.call(lambda: self._backend.put_user(user), writes=True)
+
+    async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.users_in_state(state, limit=limit))
 
     async def user(self, user: str) -> UserRecord | None:
         """Pass through."""

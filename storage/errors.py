@@ -29,8 +29,9 @@ class Unstorable(StorageError):
 class Conflict(StorageError):
     """A uniqueness rule said no.
 
-    `kind` is one of: `seq` (another writer owns this room's journal), `client_msg_id` (a repeat of a post),
-    `username`, `email`. `room` names the guilty room of an append, so that only that room fails. `written` is how many
+    `kind` is one of: `seq` (another writer owns this room's journal), `client_msg_id` (a repeat of a post), `username`,
+    `email`, `rev` (an account was changed meanwhile), `id`, `family` or `digest` (a session's or credential's is taken
+    by another one). `room` names the guilty room of an append, so that only that room fails. `written` is how many
     entries of that room's append are durable nevertheless, always its first ones: 0 in a store with transactions.
     """
 

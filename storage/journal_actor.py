@@ -160,6 +160,14 @@ class JournalActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.find_sent(room, keys))
 
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.written_in(rooms, sender))
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Pass through; OutcomeUnknown at the deadline, once begun."""
+        await self._gate.call(lambda: self._backend.rewrite(entries), writes=True)
+
     async def message(self, message: str) -> MessageRecord | None:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.message(message))
@@ -179,6 +187,10 @@ class JournalActor:
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.items_by_key(room, keys))
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.rooms_keeping(rooms, items))
 
     async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
         """Pass through."""

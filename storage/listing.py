@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from storage.account_records import ContactRecord
 from storage.records import OVERALL, ItemRecord, Page, RoomRecord
 
 T = TypeVar("T")
@@ -70,3 +71,12 @@ def page_of(found: Sequence[T], limit: int, position: Callable[[T], str]) -> Pag
     items = tuple(found[: max(limit, 0)])
     more = len(found) > limit and items
     return Page(items, position(items[-1]) if more else None)
+
+
+def contacts_page(user: str, found: Sequence[ContactRecord], limit: int) -> Page[ContactRecord]:
+    """Cut one page, by the other's id, from what was found on the two sides of a user: `limit` and one more of each."""
+
+    def other_of(contact: ContactRecord) -> str:
+        return contact.high if contact.low == user else contact.low
+
+    return page_of(sorted(found, key=other_of), limit, other_of)

@@ -14,9 +14,12 @@ import trio
 from msgspec import Struct
 
 from actors import ChildStatistics, RestartPolicy, Supervisor
+from storage.account_ports import Relations, Sessions
 from storage.backend import BackendStatistics, no_fault
 from storage.backends import open_backend
 from storage.directory_actor import DirectoryActor, DirectoryLimits, DirectoryStatistics
+from storage.gated_relations import GatedRelations
+from storage.gated_sessions import GatedSessions
 from storage.journal_actor import JournalActor, JournalLimits, JournalStatistics
 from storage.url import parse_url
 
@@ -39,9 +42,9 @@ class StorageStatistics(Struct, frozen=True):
 
 
 class Storage:
-    """The two ports, each an actor."""
+    """The ports. Journal and directory are actors; sessions and relations go through the directory's gate."""
 
-    __slots__ = ("_backend", "_supervisor", "directory", "journal")
+    __slots__ = ("_backend", "_supervisor", "directory", "journal", "relations", "sessions")
 
     def __init__(
         self,
@@ -49,10 +52,15 @@ class Storage:
         directory: DirectoryActor,
         supervisor: Supervisor,
         backend: Callable[[], BackendStatistics] = BackendStatistics,
+        *,
+        sessions: Sessions,
+        relations: Relations,
     ) -> None:
-        """Take the actors and how to ask the databases for their figures."""
+        """Take the actors, the other ports' backends and how to ask the databases for their figures."""
         self.journal = journal
         self.directory = directory
+        self.sessions = GatedSessions(sessions, directory.gate)
+        self.relations = GatedRelations(relations, directory.gate)
         self._supervisor = supervisor
         self._backend = backend
 
@@ -109,5 +117,12 @@ async def open_storage(
             supervisor = Supervisor(nursery, policy=RestartPolicy(escalate=True), random=random or Random())  # noqa: S311
             journal_actor.start(supervisor)
             directory.start(supervisor)
-            yield Storage(journal_actor, directory, supervisor, backend.statistics)
+            yield Storage(
+                journal_actor,
+                directory,
+                supervisor,
+                backend.statistics,
+                sessions=backend.sessions,
+                relations=backend.relations,
+            )
             nursery.cancel_scope.cancel()

@@ -77,6 +77,19 @@ class Journal(Protocol):
         """What is remembered of the posts under these (sender, client_msg_id) keys; unknown keys are left out."""
         ...
 
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Which of these rooms have posts by this sender, trimmed ones included."""
+        ...
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of the entries in these places, and nothing else of them; durable on return.
+
+        An entry that is not there, or whose text was trimmed, stays as it is. This is no part of an append: whoever
+        rewrites takes care that entries amount to the same rows as before. Raises StorageUnavailable, or
+        OutcomeUnknown where some of it may be written; either may be tried again.
+        """
+        ...
+
     async def message(self, message: str) -> MessageRecord | None:
         """One message by id, tombstones included."""
         ...
@@ -96,6 +109,10 @@ class Journal(Protocol):
 
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """The items of a room with these (kind, key), as of its last append, in no promised order."""
+        ...
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Which of these rooms have an item of one of these kinds whose key begins so: (kind, beginning)."""
         ...
 
     async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
@@ -120,6 +137,24 @@ class Directory(Protocol):
 
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""
+        ...
+
+    async def change_user(self, user: UserRecord) -> None:
+        """Replace an account whose `rev` is one less; its id, `created_at` and `last_seen_at` stay as they are.
+
+        Raises Conflict `username` or `email`, and `rev` where somebody else was faster or there is no such account.
+        """
+        ...
+
+    async def put_user(self, user: UserRecord) -> None:
+        """Store an account just as it is, in place of the one with its id: for who copies a site.
+
+        Raises Conflict `username` or `email`.
+        """
+        ...
+
+    async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
+        """The first `limit` accounts in a state other than `active`, by id."""
         ...
 
     async def user(self, user: str) -> UserRecord | None:

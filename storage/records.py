@@ -14,7 +14,11 @@ T = TypeVar("T")
 
 
 class UserRecord(Struct, frozen=True):
-    """One account. `name_key` is the folded username and unique; `password_hash` never leaves storage and accounts."""
+    """One account. `name_key` is the folded username and unique; `password_hash` never leaves storage and accounts.
+
+    `rev` counts its changes, of which `last_seen_at` is none. `state` is `active`, `leaving` or `erasing` while what
+    the account leaves behind is cleared up; and `gone` after that. `avatar` is the id of the picture, if there is one.
+    """
 
     id: str
     username: str
@@ -25,6 +29,12 @@ class UserRecord(Struct, frozen=True):
     role: str
     created_at: int
     disabled: bool = False
+    rev: int = 1
+    state: str = "active"
+    bio: str = ""
+    avatar: str | None = None
+    email_verified: bool = False
+    last_seen_at: int | None = None
 
 
 class RoomRecord(Struct, frozen=True):

@@ -14,7 +14,14 @@ from msgspec.structs import replace
 from storage.backend import Backend, BackendStatistics
 from storage.journal_actor import PATIENCE
 from storage.mongo.settings import MongoSettings, mongo_settings
-from storage.postgres import PostgresDirectory, PostgresJournal, PostgresSettings, open_postgres
+from storage.postgres import (
+    PostgresDirectory,
+    PostgresJournal,
+    PostgresRelations,
+    PostgresSessions,
+    PostgresSettings,
+    open_postgres,
+)
 from storage.split.limits import SplitLimits
 from storage.split.open import SplitStore, open_split_store
 from storage.url import MongoUrl, PostgresUrl, SplitUrl
@@ -33,10 +40,11 @@ async def open_server(
     match url:
         case PostgresUrl():
             async with open_postgres(_postgres(url, deadline_seconds), migrate=migrate, exclusive=exclusive) as pool:
-                journal, directory = PostgresJournal(pool, fault=fault), PostgresDirectory(pool)
                 yield Backend(
-                    journal,
-                    directory,
+                    PostgresJournal(pool, fault=fault),
+                    PostgresDirectory(pool),
+                    PostgresSessions(pool),
+                    PostgresRelations(pool),
                     # The journal is in the same database as the directory, whose probe is enough.
                     trio.lowlevel.checkpoint,
                     lambda: BackendStatistics(postgres=pool.statistics()),
@@ -68,4 +76,12 @@ def _split_backend(split: SplitStore) -> Backend:
             postgres=split.pool.statistics(), mongo=split.mongo.statistics(), projections=split.journal.statistics()
         )
 
-    return Backend(split.journal, PostgresDirectory(split.pool), split.mongo.ping, statistics)
+    pool = split.pool
+    return Backend(
+        split.journal,
+        PostgresDirectory(pool),
+        PostgresSessions(pool),
+        PostgresRelations(pool),
+        split.mongo.ping,
+        statistics,
+    )

@@ -48,8 +48,16 @@ def check(record: Struct) -> None:
     for value in astuple(record):
         if isinstance(value, str):
             check_text(value)
+        elif isinstance(value, tuple):
+            check_texts(value)
         elif isinstance(value, int) and not MIN_INT <= value <= MAX_INT:
             raise Unstorable(f"an integer in {type(record).__name__} is beyond 64 bits")
+
+
+def check_texts(texts: Iterable[str]) -> None:
+    """Raise Unstorable for texts that no database can hold."""
+    for text in texts:
+        check_text(text)
 
 
 def check_text(text: str) -> None:

@@ -64,6 +64,7 @@ async def _copy(source: _Store, target: _Store) -> int:
         progress.end()
     sys.stdout.write(
         f"copied and verified: {totals.users} users, {totals.rooms} rooms, {totals.entries} entries, "
-        f"{totals.messages} messages, {totals.members} members, {totals.items} items\n"
+        f"{totals.messages} messages, {totals.members} members, {totals.items} items"
+        f"{''.join(f', {count} {name}' for name, count in totals.of_accounts.items())}\n"
     )
     return OK

@@ -2,7 +2,7 @@
 
 What a page writes ends with the room's row, current to the page's last entry, so the target always says how far it is;
 the last page brings the members. A room that a former copy began is gone on with behind what the target has of it.
-Entries whose text was trimmed are copied without it, and what of it a former copy had brought is trimmed there too.
+Entries whose text was trimmed or erased are copied without it, and what of it a former copy had brought goes there too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from justchat.operate.survey import CurrentRoom, current_room
 from justchat.rooms.fold import event_of
 from justchat.rooms.message_states import messages_touched, threads_touched
 from storage.errors import Conflict, Unstorable
-from storage.records import Append, Change, DropMember, Entry, MemberRecord, PutMember, PutMessage, PutRoom, Trim
+from storage.records import (
+    TRIMMED,
+    Append,
+    Change,
+    DropMember,
+    Entry,
+    MemberRecord,
+    PutMember,
+    PutMessage,
+    PutRoom,
+    Trim,
+)
 
 
 class RoomCopy:
@@ -46,6 +57,7 @@ class RoomCopy:
             raise CopyRefused(f"the target has more of room {self._room} than the source: empty it and copy again")
         self._advance(done)
         await self._trim(min(durable, final.floor_seq))
+        await self._erase(after=final.floor_seq, upto=durable)
         while done < final.row.applied_seq:
             # What is durable without its rows comes from a copy that was killed between the two.
             upto = durable if done < durable else final.row.applied_seq
@@ -62,6 +74,18 @@ class RoomCopy:
             await self._target.journal.project(
                 Append(self._room, tuple(entries), (Trim(self._room, upto),)), repair=True
             )
+
+    async def _erase(self, *, after: int, upto: int) -> None:
+        """Forget in the target what was erased in the source since a former copy."""
+        while after < upto:
+            entries = await self._entries(after=after, upto=upto)
+            copied = await self._target.journal.read(self._room, after=after, upto=upto, limit=len(entries))
+            texts = {entry.seq: (entry.body, entry.digest) for entry in copied if entry.type in TRIMMED}
+            known = [entry for entry in entries if entry.seq in texts]
+            erased = [entry for entry in known if texts[entry.seq] != (entry.body, entry.digest)]
+            if erased:
+                await self._target.journal.rewrite(erased)
+            after = entries[-1].seq
 
     async def _page(self, *, after: int, upto: int, final: CurrentRoom, members: Sequence[MemberRecord]) -> Append:
         entries = await self._entries(after=after, upto=upto)

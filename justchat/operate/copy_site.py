@@ -1,4 +1,4 @@
-"""The copy of a whole site from any store into any other one: accounts, then room by room, then the proof.
+"""The copy of a whole site from any store into any other one: accounts and what they have, then the rooms, the proof.
 
 While it is under way the target carries the fact `copying`, which names the source: nobody serves such a store, and the
 same copy may be begun again after it was cut off anywhere. The fact goes only when everything was read again from both
@@ -7,18 +7,16 @@ sides and is the same. Both stores must be held alone. In memory it has a page a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from justchat.operate.copy_accounts import copy_accounts
+from justchat.operate.copy_items import copy_items
 from justchat.operate.copy_room import RoomCopy
 from justchat.operate.progress import Progress
 from justchat.operate.refusals import CopyRefused
-from justchat.operate.site import Site, each_page_of_users, each_room
+from justchat.operate.site import Site, each_room
 from justchat.operate.survey import Survey
 from justchat.operate.verify import Totals, verify
-from storage.errors import Conflict, Unstorable
+from justchat.wire.deeds import SITE
 from storage.facts import COPYING
-from storage.ports import Directory
-from storage.records import UserRecord
 
 
 async def copy_site(source: Site, target: Site, *, name: str, survey: Survey, progress: Progress) -> Totals:
@@ -28,13 +26,12 @@ async def copy_site(source: Site, target: Site, *, name: str, survey: Survey, pr
     """
     await _claim(target, name)
 
-    async def copy_users(users: Sequence[UserRecord]) -> None:
-        await _copy_users(target.directory, users)
-
     async def copy_room(room: str) -> None:
         await RoomCopy(source, target, room, advance=progress.advance).run()
 
-    await each_page_of_users(source.directory, copy_users)
+    await copy_accounts(source, target)
+    # What administrators did to the site is kept like the items of a room.
+    await copy_items(source.directory, target.directory, SITE)
     progress.begin("copying", survey.entries)
     await each_room(source.journal, copy_room)
     progress.begin("verifying", 2 * survey.entries)
@@ -56,22 +53,3 @@ async def _claim(target: Site, name: str) -> None:
     if users or rooms or rows:
         raise CopyRefused("the target is not empty")
     await target.directory.set_fact(COPYING, name)
-
-
-async def _copy_users(target: Directory, users: Sequence[UserRecord]) -> None:
-    """Create the accounts that are not there yet; those that are have to be the same."""
-    there = {user.id: user for user in await target.users(ids=[user.id for user in users])}
-    for user in users:
-        if user.id not in there:
-            await _create(target, user)
-        elif there[user.id] != user:
-            raise CopyRefused(f"the target has another account under {user.id}: empty it and copy again")
-
-
-async def _create(target: Directory, user: UserRecord) -> None:
-    try:
-        await target.create_user(user)
-    except Conflict as conflict:
-        raise CopyRefused(f"the target has another account like {user.id} ({conflict.kind})") from conflict
-    except Unstorable as error:
-        raise CopyRefused(f"the target cannot hold the account {user.id}: {error}") from error

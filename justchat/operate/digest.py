@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from justchat.operate.account_rows import R, Rows, each_record
 from justchat.operate.site import PAGE, Site, each_page_of_users
 from justchat.operate.stored import each_item, each_message
 from storage.ports import Directory
@@ -32,10 +33,10 @@ class RoomContents(Struct, frozen=True):
     digest: str
 
 
-class UsersContents(Struct, frozen=True):
-    """What a store holds of accounts."""
+class Contents(Struct, frozen=True):
+    """What a store holds of accounts, or of one kind of what belongs to them."""
 
-    users: int
+    count: int
     digest: str
 
 
@@ -72,7 +73,7 @@ async def room_contents(site: Site, room: str, *, advance: Callable[[int], None]
     return RoomContents(entries, messages, len(members), items, total.hexdigest())
 
 
-async def users_contents(directory: Directory) -> UsersContents:
+async def users_contents(directory: Directory) -> Contents:
     """Read all accounts."""
     total = sha256()
 
@@ -80,4 +81,14 @@ async def users_contents(directory: Directory) -> UsersContents:
         for user in users:
             total.update(canonical(user))
 
-    return UsersContents(await each_page_of_users(directory, add), total.hexdigest())
+    return Contents(await each_page_of_users(directory, add), total.hexdigest())
+
+
+async def rows_contents(rows: Rows[R]) -> Contents:
+    """Read all records of a kind that belong to accounts."""
+    total, count = sha256(), 0
+    async with aclosing(each_record(rows)) as records:
+        async for _, record in records:
+            total.update(canonical(record))
+            count += 1
+    return Contents(count, total.hexdigest())

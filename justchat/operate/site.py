@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from justchat.operate.refusals import NoSite
+from storage.account_ports import Relations, Sessions
 from storage.directory_actor import DirectoryLimits
 from storage.journal_actor import JournalLimits
 from storage.migrate import migration_status
@@ -34,7 +35,7 @@ _WHERE = ("host", "port", "dbname", "database")
 
 
 class Site(Protocol):
-    """The two ports of one store."""
+    """The ports of one store."""
 
     @property
     def journal(self) -> Journal:
@@ -44,6 +45,16 @@ class Site(Protocol):
     @property
     def directory(self) -> Directory:
         """Accounts, and the rows of rooms."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """How people come in."""
+        ...
+
+    @property
+    def relations(self) -> Relations:
+        """What people are to each other."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import trio
+from msgspec.structs import replace
 
 from storage.errors import Conflict
 from storage.listing import check_listed, item_position, name_position, page_of, parse_name_position
@@ -46,14 +47,32 @@ class MemoryDirectory:
         """Store a new account. Raises Conflict `username` or `email`."""
         await trio.lowlevel.checkpoint()
         check(user)
-        store = self._store
-        if user.name_key in store.users_by_name:
+        if user.id in self._store.users:
             raise Conflict("username")
-        if user.email is not None and user.email in store.users_by_email:
-            raise Conflict("email")
-        if user.id in store.users:
-            raise Conflict("username")
-        store.put_user(user)
+        self._put(user)
+
+    async def change_user(self, user: UserRecord) -> None:
+        """Replace an account whose `rev` is one less. Raises Conflict `rev`, `username` or `email`."""
+        await trio.lowlevel.checkpoint()
+        check(user)
+        old = self._store.users.get(user.id)
+        if old is None or old.rev != user.rev - 1:
+            raise Conflict("rev")
+        self._put(replace(user, created_at=old.created_at, last_seen_at=old.last_seen_at))
+
+    async def put_user(self, user: UserRecord) -> None:
+        """Store an account just as it is. Raises Conflict `username` or `email`."""
+        await trio.lowlevel.checkpoint()
+        check(user)
+        self._put(user)
+
+    async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts in a state other than `active`, by id."""
+        await trio.lowlevel.checkpoint()
+        if state == "active":
+            return []
+        found = sorted(user.id for user in self._store.users.values() if user.state == state)[: max(limit, 0)]
+        return [self._store.users[user] for user in found]
 
     async def user(self, user: str) -> UserRecord | None:
         """Return one account by id."""
@@ -161,6 +180,14 @@ class MemoryDirectory:
         await trio.lowlevel.checkpoint()
         check_changes(changes)
         self._store.project(changes)
+
+    def _put(self, user: UserRecord) -> None:
+        store = self._store
+        if store.users_by_name.get(user.name_key, user).id != user.id:
+            raise Conflict("username")
+        if user.email is not None and store.users_by_email.get(user.email, user).id != user.id:
+            raise Conflict("email")
+        store.put_user(user)
 
     def _users_from(self, prefix: str) -> Iterator[UserRecord]:
         names = self._store.name_keys

@@ -10,7 +10,7 @@ import trio
 from storage.conflicts import find_conflict
 from storage.memory.store import MemoryStore
 from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
-from storage.storable import MAX_INT, check_append
+from storage.storable import MAX_INT, check, check_append
 
 
 class MemoryJournal:
@@ -83,6 +83,29 @@ class MemoryJournal:
         await trio.lowlevel.checkpoint()
         entries = (self._store.sent.get((room, *key)) for key in dict.fromkeys(keys))
         return [_sent(entry) for entry in entries if entry is not None]
+
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Return those of these rooms that have posts by this sender."""
+        await trio.lowlevel.checkpoint()
+        written = {room for room, by, _ in self._store.sent if by == sender}
+        return sorted(written.intersection(rooms))
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of entries that are there, but not of those whose text was trimmed."""
+        await trio.lowlevel.checkpoint()
+        for entry in entries:
+            check(entry)
+        for entry in entries:
+            self._store.rewrite(entry)
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those of these rooms that have an item of one of these (kind, beginning of the key)."""
+        await trio.lowlevel.checkpoint()
+        return [room for room in sorted(set(rooms)) if self._keeps(room, items)]
+
+    def _keeps(self, room: str, items: Sequence[tuple[str, str]]) -> bool:
+        names = self._store.items.get(room, {})
+        return any(kind == of and key.startswith(prefix) for kind, key in names for of, prefix in items)
 
     async def message(self, message: str) -> MessageRecord | None:
         """Return one message by id, tombstones included."""

@@ -6,11 +6,12 @@ strictest database, so that a test in RAM finds what would fail in production.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
+from storage.account_records import AvatarRecord, ContactRecord, CredentialRecord, SessionRecord
 from storage.records import (
     TRIMMED,
     Append,
@@ -37,6 +38,11 @@ class MemoryStore:
     """One database in RAM, shared by its journal and its directory."""
 
     __slots__ = (
+        "avatars",
+        "blocks",
+        "contacts",
+        "credentials",
+        "credentials_by_digest",
         "entries",
         "facts",
         "items",
@@ -47,6 +53,9 @@ class MemoryStore:
         "rooms",
         "rooms_of",
         "sent",
+        "sessions",
+        "sessions_by_family",
+        "sessions_of",
         "users",
         "users_by_email",
         "users_by_name",
@@ -58,6 +67,14 @@ class MemoryStore:
         self.users_by_name: dict[str, UserRecord] = {}
         self.users_by_email: dict[str, UserRecord] = {}
         self.name_keys: list[str] = []  # sorted
+        self.sessions: dict[str, SessionRecord] = {}
+        self.sessions_by_family: dict[bytes, str] = {}
+        self.sessions_of: dict[str, set[str]] = {}  # user -> sessions
+        self.credentials: dict[str, CredentialRecord] = {}
+        self.credentials_by_digest: dict[tuple[str, bytes], str] = {}  # (kind, digest) -> credential
+        self.contacts: dict[str, dict[str, ContactRecord]] = {}  # user -> other -> record, which is there twice
+        self.blocks: dict[str, dict[str, int]] = {}  # user -> other -> since when
+        self.avatars: dict[str, AvatarRecord] = {}
         self.rooms: dict[str, RoomRecord] = {}
         self.members: dict[str, dict[str, MemberRecord]] = {}  # room -> user -> record
         self.rooms_of: dict[str, set[str]] = {}  # user -> rooms
@@ -72,12 +89,46 @@ class MemoryStore:
         return len(self.entries.get(room, ()))
 
     def put_user(self, user: UserRecord) -> None:
-        """Add an account, whose name and address must be free."""
-        self.users[user.id] = user
-        self.users_by_name[user.name_key] = user
-        insort(self.name_keys, user.name_key)
+        """Add or replace an account, whose name and address must be free."""
+        old = self.users.get(user.id)
+        if old is not None and old.name_key != user.name_key:
+            del self.users_by_name[old.name_key]
+            del self.name_keys[bisect_left(self.name_keys, old.name_key)]
+        if old is not None and old.email is not None:
+            del self.users_by_email[old.email]
+        if user.name_key not in self.users_by_name:
+            insort(self.name_keys, user.name_key)
+        self.users[user.id] = self.users_by_name[user.name_key] = user
         if user.email is not None:
             self.users_by_email[user.email] = user
+
+    def put_session(self, session: SessionRecord) -> None:
+        """Add or replace a session, whose family must be free."""
+        self.drop_session(session.id)
+        self.sessions[session.id] = session
+        self.sessions_by_family[session.family] = session.id
+        self.sessions_of.setdefault(session.user, set()).add(session.id)
+
+    def drop_session(self, session: str) -> None:
+        """Delete a session if it is there."""
+        old = self.sessions.pop(session, None)
+        if old is not None:
+            del self.sessions_by_family[old.family]
+            self.sessions_of[old.user].discard(session)
+            if not self.sessions_of[old.user]:
+                del self.sessions_of[old.user]
+
+    def put_credential(self, credential: CredentialRecord) -> None:
+        """Add or replace a credential, whose digest must be free."""
+        self.drop_credential(credential.id)
+        self.credentials[credential.id] = credential
+        self.credentials_by_digest[credential.kind, credential.digest] = credential.id
+
+    def drop_credential(self, credential: str) -> None:
+        """Delete a credential if it is there."""
+        old = self.credentials.pop(credential, None)
+        if old is not None:
+            del self.credentials_by_digest[old.kind, old.digest]
 
     def apply(self, append: Append) -> None:
         """Add entries, which must be without conflict, and apply the changes."""
@@ -86,6 +137,17 @@ class MemoryStore:
             if entry.sender is not None and entry.client_msg_id is not None:
                 self.sent[append.room, entry.sender, entry.client_msg_id] = entry
         self.project(append.changes)
+
+    def rewrite(self, entry: Entry) -> None:
+        """Replace body and digest of the entry in this place, if it is there and has a body."""
+        entries = self.entries.get(entry.room, [])
+        if not 1 <= entry.seq <= len(entries) or not entries[entry.seq - 1].body:
+            return
+        old = entries[entry.seq - 1]
+        new = replace(old, body=entry.body, digest=entry.digest)
+        entries[entry.seq - 1] = new
+        if old.sender is not None and old.client_msg_id is not None:
+            self.sent[old.room, old.sender, old.client_msg_id] = new
 
     def project(self, changes: Iterable[Change]) -> None:
         """Apply the changes."""

@@ -7,8 +7,10 @@ written by an attempt whose end nobody knows is recognised by its content when i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import convert
+from pymongo import UpdateOne
 
 from storage.errors import Conflict
 from storage.mongo.attempt import Attempt, which
@@ -20,6 +22,8 @@ from storage.records import Append, Entry, Sent
 
 MAX_SEQ = 2**63 - 1
 KNOWN_ROOMS = 20_000
+REWRITTEN_AT_ONCE = 50
+"""How many entries one command replaces, so that none takes long."""
 
 
 class Entries:
@@ -90,6 +94,34 @@ class Entries:
 
         sent = await self._database.read(find)
         return [sent[key] for key in wanted if key in sent]
+
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Return those of these rooms that have posts by this sender."""
+        where: Document = {"room": {"$in": list(dict.fromkeys(rooms))}, "sender": sender}
+
+        async def find(of: Collections) -> list[str]:
+            return [str(room) for room in await of.entries.distinct("room", where)]
+
+        return await self._database.read(find) if rooms else []
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of entries that are there, but not of those whose text was trimmed.
+
+        Raises StorageUnavailable when it is not known that all of them are replaced; it may be done again.
+        """
+        requests = [
+            UpdateOne(
+                {"_id": entry_id(entry.room, entry.seq), "body": {"$ne": b""}},
+                {"$set": {"body": entry.body, "digest": entry.digest}},
+            )
+            for entry in entries
+        ]
+
+        async def write(to: Collections, some: Sequence[UpdateOne]) -> None:
+            await to.entries.bulk_write(some, ordered=False)
+
+        for start in range(0, len(requests), REWRITTEN_AT_ONCE):
+            await self._database.write(partial(write, some=requests[start : start + REWRITTEN_AT_ONCE]))
 
     async def rooms(self, *, after: str, limit: int) -> list[str]:
         """Return the first `limit` rooms that have entries, by id, above `after`."""

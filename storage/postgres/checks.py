@@ -43,7 +43,21 @@ WHERE to_regclass(name) IS NOT NULL AND NOT (
 )
 """
 
-TABLES = ("entries", "facts", "items", "journal_mark", "members", "messages", "rooms", "users")
+TABLES = (
+    "avatars",
+    "blocks",
+    "contacts",
+    "credentials",
+    "entries",
+    "facts",
+    "items",
+    "journal_mark",
+    "members",
+    "messages",
+    "rooms",
+    "sessions",
+    "users",
+)
 
 
 class ServerFacts(Struct, frozen=True):

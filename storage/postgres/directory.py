@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import asyncpg
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
 from storage.errors import Conflict
 from storage.listing import (
@@ -25,6 +25,7 @@ from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import apply
 from storage.postgres.rows import item_of, member_of, room_of, user_of
 from storage.records import Append, DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
+from storage.storable import check
 
 ROOM_FIELDS = len(RoomRecord.__struct_fields__)
 
@@ -74,13 +75,22 @@ class PostgresDirectory:
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""
 
-        async def write(connection: Connection) -> None:
-            try:
-                await connection.execute(sql.INSERT_USER, *astuple(user))
-            except asyncpg.UniqueViolationError as error:
-                raise Conflict("email" if error.constraint_name == "users_email" else "username") from error
+        await self._write_user(sql.INSERT_USER, user, astuple(user))
 
-        await self._pool.write(write)
+    async def change_user(self, user: UserRecord) -> None:
+        """Replace an account whose `rev` is one less. Raises Conflict `rev`, `username` or `email`."""
+        values = [value for name, value in asdict(user).items() if name not in ("created_at", "last_seen_at")]
+        if await self._write_user(sql.CHANGE_USER, user, values) != "UPDATE 1":
+            raise Conflict("rev")
+
+    async def put_user(self, user: UserRecord) -> None:
+        """Store an account just as it is. Raises Conflict `username` or `email`."""
+        await self._write_user(sql.PUT_USER, user, astuple(user))
+
+    async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts in a state other than `active`, by id."""
+        rows = await self._pool.fetch(sql.USERS_IN_STATE, state, max(limit, 0))
+        return [user_of(row) for row in rows]
 
     async def user(self, user: str) -> UserRecord | None:
         """Return one account by id."""
@@ -182,6 +192,17 @@ class PostgresDirectory:
         else:
             rows = await self._pool.fetch(sql.PUBLIC_ROOMS_BETWEEN, *start, end, max(limit, 0) + 1)
         return page_of([room_of(row) for row in rows], limit, name_position)
+
+    async def _write_user(self, statement: str, user: UserRecord, values: Row) -> str:
+        check(user)
+
+        async def write(connection: Connection) -> str:
+            try:
+                return await connection.execute(statement, *values)
+            except asyncpg.UniqueViolationError as error:
+                raise Conflict("email" if error.constraint_name == "users_email" else "username") from error
+
+        return await self._pool.write(write)
 
     async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
         rows: list[Row] = await self._pool.fetch(statement, key)

@@ -13,6 +13,7 @@ from storage.errors import Conflict, StorageUnavailable, Unstorable
 from storage.net_changes import NetChanges
 from storage.postgres import statements as sql
 from storage.postgres.connection import Connection
+from storage.postgres.keeping import rooms_keeping
 from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import apply, apply_guarded, no_fault
 from storage.postgres.rows import columns_of, entry_of, item_of, message_of, sent_of, snapshot_of
@@ -105,6 +106,21 @@ class PostgresJournal:
         rows = await self._pool.fetch(sql.SENT, room, [sender for sender, _ in asked], [key for _, key in asked])
         return [sent_of(row) for row in rows]
 
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Return those of these rooms that have posts by this sender."""
+        rows = await self._pool.fetch(sql.WRITTEN_IN, list(dict.fromkeys(rooms)), sender)
+        return [cast("str", row[0]) for row in rows]
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of entries that are there, but not of those whose text was trimmed."""
+        rows = sorted((entry.room, entry.seq, entry.body, entry.digest) for entry in entries)
+
+        async def write(connection: Connection) -> None:
+            await connection.executemany(sql.REWRITE, rows)
+
+        if rows:
+            await self._pool.write(write)
+
     async def message(self, message: str) -> MessageRecord | None:
         """Return one message by id, tombstones included."""
         found = await self.messages_by_id([message])
@@ -136,6 +152,10 @@ class PostgresJournal:
         asked = list(dict.fromkeys(keys))
         rows = await self._pool.fetch(sql.ITEMS_BY_KEY, room, [kind for kind, _ in asked], [key for _, key in asked])
         return [item_of(row) for row in rows]
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those of these rooms that have an item of one of these (kind, beginning of the key)."""
+        return await rooms_keeping(self._pool, rooms, items)
 
     async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
         """Return the first `limit` timers with `due_at <= before`, of one room or of all."""

@@ -1,4 +1,4 @@
-"""Every statement of the two ports, in one place, so that a test can look at the plan of each of them.
+"""Every statement of journal and directory, in one place, so that a test can look at the plan of each of them.
 
 Rows go there as one array for each column, so that a commit of any size is a few statements and a few round trips. A
 look-up for each row of such arrays is written as a subquery of its own: joined, PostgreSQL might read a whole table
@@ -57,6 +57,20 @@ WHERE (
 ) IS NOT NULL
 """
 
+# The order is that of the index: PostgreSQL might else go through a room where the sender is one of few.
+WRITTEN_IN = """
+SELECT asked.room
+FROM unnest($1::text[]) AS asked (room)
+WHERE (
+    SELECT e.seq FROM entries AS e
+    WHERE e.room = asked.room AND e.sender = $2 AND e.client_msg_id IS NOT NULL
+    ORDER BY e.client_msg_id LIMIT 1
+) IS NOT NULL
+"""
+
+# What was trimmed stays empty.
+REWRITE = "UPDATE entries SET body = $3, digest = $4 WHERE room = $1 AND seq = $2 AND octet_length(body) > 0"
+
 # From one room to the next through the primary key, so that the cost is that of the rooms and not of their entries.
 ROOMS = """
 WITH RECURSIVE found (room) AS (
@@ -107,6 +121,22 @@ FROM unnest($2::text[], $3::text[]) AS asked (kind, key)
 CROSS JOIN LATERAL (
     SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND kind = asked.kind AND key = asked.key LIMIT 1
 ) AS i
+"""
+
+# Every wanted range has an end, so that it is a bound of the index.
+ROOMS_KEEPING = """
+SELECT asked.room
+FROM unnest($1::text[]) AS asked (room)
+WHERE (
+    SELECT wanted.kind
+    FROM unnest($2::text[], $3::text[], $4::text[]) AS wanted (kind, low, high)
+    WHERE (
+        SELECT i.kind FROM items AS i
+        WHERE i.room = asked.room AND i.kind = wanted.kind AND i.key >= wanted.low AND i.key < wanted.high
+        LIMIT 1
+    ) IS NOT NULL
+    LIMIT 1
+) IS NOT NULL
 """
 
 ALL_ITEMS = f"""
@@ -217,7 +247,8 @@ ON CONFLICT (id) DO UPDATE SET committed = excluded.committed WHERE journal_mark
 
 # The directory.
 
-USER_COLUMNS = "id, username, name_key, display_name, email, password_hash, role, created_at, disabled"
+USER_COLUMNS = """id, username, name_key, display_name, email, password_hash, role, created_at, disabled, rev, state,
+    bio, avatar, email_verified, last_seen_at"""
 
 FACT = "SELECT value FROM facts WHERE name = $1"
 
@@ -227,7 +258,29 @@ DELETE_FACT = "DELETE FROM facts WHERE name = $1"
 
 PROBE = "SELECT 1 FROM users WHERE id = ''"
 
-INSERT_USER = f"INSERT INTO users ({USER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+INSERT_USER = f"""
+INSERT INTO users ({USER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+
+PUT_USER = f"""{INSERT_USER}
+ON CONFLICT (id) DO UPDATE SET
+    username = excluded.username, name_key = excluded.name_key, display_name = excluded.display_name,
+    email = excluded.email, password_hash = excluded.password_hash, role = excluded.role,
+    created_at = excluded.created_at, disabled = excluded.disabled, rev = excluded.rev, state = excluded.state,
+    bio = excluded.bio, avatar = excluded.avatar, email_verified = excluded.email_verified,
+    last_seen_at = excluded.last_seen_at
+"""
+
+CHANGE_USER = """
+UPDATE users SET
+    username = $2, name_key = $3, display_name = $4, email = $5, password_hash = $6, role = $7, disabled = $8, rev = $9,
+    state = $10, bio = $11, avatar = $12, email_verified = $13
+WHERE id = $1 AND rev = $9::bigint - 1
+"""
+
+LOCK_USER = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE"
+
+SEEN = "UPDATE users SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)"
 
 USER = f"SELECT {USER_COLUMNS} FROM users WHERE id = $1"
 
@@ -248,6 +301,8 @@ SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND name_key < $2 AND NOT 
 USERS_FROM = f"SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND NOT disabled ORDER BY name_key LIMIT $2"
 
 ALL_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+
+USERS_IN_STATE = f"SELECT {USER_COLUMNS} FROM users WHERE state <> 'active' AND state = $1 ORDER BY id LIMIT $2"
 
 ROOM = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1"
 

@@ -23,7 +23,7 @@ from storage.split.limits import SplitLimits, SplitStatistics
 from storage.split.projections import Projections
 from storage.split.projector import Projector
 from storage.split.turns import Turns
-from storage.storable import check_append
+from storage.storable import check, check_append
 
 MARGIN_MS = 60_000
 """How far clocks of processes that write one after the other may be apart."""
@@ -132,6 +132,19 @@ class SplitJournal:
         await self._turns.settled(room)
         return await self._entries.find_sent(room, keys)
 
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Return those of these rooms that have posts by this sender."""
+        return await self._entries.written_in(rooms, sender)
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of entries that are there, but not of those whose text was trimmed.
+
+        What they amount to is in no need of it, so it waits for nothing that is behind.
+        """
+        for entry in entries:
+            check(entry)
+        await self._entries.rewrite(entries)
+
     async def message(self, message: str) -> MessageRecord | None:
         """Return one message by id, tombstones included."""
         found = await self.messages_by_id([message])
@@ -161,6 +174,12 @@ class SplitJournal:
         """Return the items of a room with these (kind, key), after what is behind has been written."""
         await self._catch_up_with(room)
         return await self._projections.items_by_key(room, keys)
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those of these rooms that have such an item, after what is behind has been written."""
+        if behind := [room for room in rooms if room in self._projector]:
+            await self._projector.flush(behind)
+        return await self._projections.rooms_keeping(rooms, items)
 
     async def due(self, *, room: str | None = None, before: int, limit: int) -> list[ItemRecord]:
         """Return the first `limit` timers with `due_at <= before`: of one room, or of all but what is still behind."""

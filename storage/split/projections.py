@@ -16,6 +16,7 @@ from storage.mongo.trims import Trims
 from storage.net_changes import NetChanges
 from storage.postgres import statements as sql
 from storage.postgres.connection import Connection
+from storage.postgres.keeping import rooms_keeping
 from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import apply, apply_guarded, move_mark, read_mark
 from storage.postgres.rows import item_of, snapshot_of
@@ -86,6 +87,10 @@ class Projections:
         asked = list(dict.fromkeys(keys))
         rows = await self._pool.fetch(sql.ITEMS_BY_KEY, room, [kind for kind, _ in asked], [key for _, key in asked])
         return [item_of(row) for row in rows]
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those of these rooms that have an item of one of these kinds. Raises StorageUnavailable."""
+        return await rooms_keeping(self._pool, rooms, items)
 
     async def due(self, *, room: str | None, before: int, limit: int) -> list[ItemRecord]:
         """Return the first `limit` timers with `due_at <= before`, of one room or of all. Raises StorageUnavailable."""

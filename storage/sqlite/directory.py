@@ -22,8 +22,8 @@ from storage.records import Append, DropItem, ItemRecord, MemberRecord, Page, Pu
 from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
 from storage.sqlite.projections import apply
-from storage.sqlite.rows import Row, bound, item_of, member_of, room_of, user_of
-from storage.storable import check_changes
+from storage.sqlite.rows import Row, Value, bound, item_of, member_of, room_of, user_of
+from storage.storable import check, check_changes
 
 ROOM_COLUMNS = len(RoomRecord.__struct_fields__)
 
@@ -59,15 +59,22 @@ class SqliteDirectory:
     async def create_user(self, user: UserRecord) -> None:
         """Store a new account. Raises Conflict `username` or `email`."""
 
-        def write(connection: sqlite3.Connection) -> None:
-            try:
-                connection.execute(sql.INSERT_USER, astuple(user))
-            except sqlite3.IntegrityError as error:
-                if (conflict := _conflict(connection, user)) is not None:
-                    raise conflict from error
-                raise
+        await self._write_user(sql.INSERT_USER, user, astuple(user))
 
-        await self._database.write(write)
+    async def change_user(self, user: UserRecord) -> None:
+        """Replace an account whose `rev` is one less. Raises Conflict `rev`, `username` or `email`."""
+        *values, _ = astuple(user)  # without the last, which is last_seen_at
+        if await self._write_user(sql.CHANGE_USER, user, values) == 0:
+            raise Conflict("rev")
+
+    async def put_user(self, user: UserRecord) -> None:
+        """Store an account just as it is. Raises Conflict `username` or `email`."""
+        await self._write_user(sql.PUT_USER, user, astuple(user))
+
+    async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
+        """Return the first `limit` accounts in a state other than `active`, by id."""
+        rows = await self._fetch(sql.USERS_IN_STATE, (state, max(limit, 0)))
+        return [user_of(row) for row in rows]
 
     async def user(self, user: str) -> UserRecord | None:
         """Return one account by id."""
@@ -165,6 +172,19 @@ class SqliteDirectory:
         rows = await self._fetch(sql.PUBLIC_ROOMS, (*start, bound(prefix_end(prefix)), max(limit, 0) + 1))
         return page_of([room_of(row) for row in rows], limit, name_position)
 
+    async def _write_user(self, statement: str, user: UserRecord, values: Sequence[Value]) -> int:
+        check(user)
+
+        def write(connection: sqlite3.Connection) -> int:
+            try:
+                return connection.execute(statement, values).rowcount
+            except sqlite3.IntegrityError as error:
+                if (conflict := _conflict(connection, user)) is not None:
+                    raise conflict from error
+                raise
+
+        return await self._database.write(write)
+
     async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
         rows = await self._fetch(statement, (key,))
         return user_of(rows[0]) if rows else None
@@ -174,9 +194,11 @@ class SqliteDirectory:
 
 
 def _conflict(connection: sqlite3.Connection, user: UserRecord) -> Conflict | None:
-    taken = connection.execute(sql.USER_BY_NAME, (user.name_key,)).fetchone()
-    if taken is not None:
-        return Conflict("username")
-    if connection.execute(sql.USER_BY_EMAIL, (user.email,)).fetchone() is not None:
-        return Conflict("email")
+    for kind, statement, key in (
+        ("username", sql.USER_BY_NAME, user.name_key),
+        ("email", sql.USER_BY_EMAIL, user.email),
+    ):
+        taken = connection.execute(statement, (key,)).fetchone()
+        if taken is not None and taken[0] != user.id:
+            return Conflict(kind)
     return Conflict("username") if connection.execute(sql.USER, (user.id,)).fetchone() is not None else None

@@ -10,12 +10,13 @@ from msgspec.structs import astuple
 
 from storage.conflicts import find_conflict
 from storage.errors import Conflict, Unstorable
+from storage.listing import prefix_end
 from storage.net_changes import NetChanges
 from storage.records import Append, Entry, ItemRecord, MessageRecord, RoomSnapshot, Sent
 from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
 from storage.sqlite.projections import apply
-from storage.sqlite.rows import Row, entry_of, item_of, member_of, message_of, room_of, sent_of
+from storage.sqlite.rows import Row, bound, entry_of, item_of, member_of, message_of, room_of, sent_of
 from storage.storable import check_items
 
 MAX_SEQ = 2**63 - 1
@@ -110,6 +111,19 @@ class SqliteJournal:
 
         return await self._database.read(read, snapshot=True)
 
+    async def written_in(self, rooms: Sequence[str], sender: str) -> list[str]:
+        """Return those of these rooms that have posts by this sender."""
+
+        def read(connection: sqlite3.Connection) -> list[str]:
+            return [room for room in dict.fromkeys(rooms) if connection.execute(sql.WROTE, (room, sender)).fetchone()]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def rewrite(self, entries: Sequence[Entry]) -> None:
+        """Replace body and digest of entries that are there, but not of those whose text was trimmed."""
+        rows = [(entry.body, entry.digest, entry.room, entry.seq) for entry in entries]
+        await self._database.write(lambda connection: connection.executemany(sql.REWRITE, rows))
+
     async def message(self, message: str) -> MessageRecord | None:
         """Return one message by id, tombstones included."""
         rows = await self._fetch(sql.MESSAGE, (message,))
@@ -146,6 +160,18 @@ class SqliteJournal:
         def read(connection: sqlite3.Connection) -> list[ItemRecord]:
             found = (connection.execute(sql.ITEM, (room, *key)).fetchone() for key in dict.fromkeys(keys))
             return [item_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def rooms_keeping(self, rooms: Sequence[str], items: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those of these rooms that have an item of one of these (kind, beginning of the key)."""
+        wanted = [(kind, prefix, bound(prefix_end(prefix))) for kind, prefix in items]
+
+        def read(connection: sqlite3.Connection) -> list[str]:
+            def keeps(room: str) -> bool:
+                return any(connection.execute(sql.KEEPS, (room, *one)).fetchone() for one in wanted)
+
+            return [room for room in dict.fromkeys(rooms) if keeps(room)]
 
         return await self._database.read(read, snapshot=True)
 

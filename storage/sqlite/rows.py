@@ -20,7 +20,7 @@ def bound(text: str | None) -> str | bytes:
 def user_of(row: Row) -> UserRecord:
     """Make a user of a row of `users`."""
     record = UserRecord(*row)  # type: ignore[arg-type]
-    return replace(record, disabled=bool(record.disabled))
+    return replace(record, disabled=bool(record.disabled), email_verified=bool(record.email_verified))
 
 
 def room_of(row: Row) -> RoomRecord:

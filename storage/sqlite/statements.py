@@ -1,4 +1,4 @@
-"""Every statement of the two ports, in one place, so that a test can look at the plan of each of them.
+"""Every statement of journal and directory, in one place, so that a test can look at the plan of each of them.
 
 Upper bounds of names are passed as an empty blob where there is none: in SQLite every blob is above every text.
 """
@@ -34,6 +34,11 @@ SENT = """
 SELECT sender, client_msg_id, seq, msg_no, message_id, digest
 FROM entries WHERE room = ? AND sender = ? AND client_msg_id = ?
 """
+
+WROTE = "SELECT 1 FROM entries WHERE room = ? AND sender = ? AND client_msg_id IS NOT NULL LIMIT 1"
+
+# What was trimmed stays empty.
+REWRITE = "UPDATE entries SET body = ?, digest = ? WHERE room = ? AND seq = ? AND length(body) > 0"
 
 MESSAGE = "SELECT id, room, seq, msg_no, author, deleted, doc, applied_seq FROM messages WHERE id = ?"
 
@@ -76,6 +81,8 @@ ON CONFLICT (id) DO UPDATE SET
 DELETE_MESSAGE = "DELETE FROM messages WHERE id = ?"
 
 ITEM = "SELECT room, kind, key, doc, held, due_at, seq FROM items WHERE room = ? AND kind = ? AND key = ?"
+
+KEEPS = "SELECT 1 FROM items WHERE room = ? AND kind = ? AND key >= ? AND key < ? LIMIT 1"
 
 # Left to itself SQLite would go through all items of the room.
 HELD_ITEMS = """
@@ -145,33 +152,41 @@ PUT_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO 
 
 DELETE_FACT = "DELETE FROM facts WHERE name = ?"
 
-INSERT_USER = """
-INSERT INTO users (id, username, name_key, display_name, email, password_hash, role, created_at, disabled)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+_USER = """id, username, name_key, display_name, email, password_hash, role, created_at, disabled, rev, state, bio,
+    avatar, email_verified, last_seen_at"""
+
+INSERT_USER = f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+PUT_USER = f"""{INSERT_USER}
+ON CONFLICT (id) DO UPDATE SET
+    username = excluded.username, name_key = excluded.name_key, display_name = excluded.display_name,
+    email = excluded.email, password_hash = excluded.password_hash, role = excluded.role,
+    created_at = excluded.created_at, disabled = excluded.disabled, rev = excluded.rev, state = excluded.state,
+    bio = excluded.bio, avatar = excluded.avatar, email_verified = excluded.email_verified,
+    last_seen_at = excluded.last_seen_at
 """
 
-USER = """
-SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
-FROM users WHERE id = ?
+CHANGE_USER = """
+UPDATE users SET
+    username = ?2, name_key = ?3, display_name = ?4, email = ?5, password_hash = ?6, role = ?7, disabled = ?9,
+    rev = ?10, state = ?11, bio = ?12, avatar = ?13, email_verified = ?14
+WHERE id = ?1 AND rev = ?10 - 1
 """
 
-ALL_USERS = """
-SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
-FROM users WHERE id > ? ORDER BY id LIMIT ?
-"""
+SEEN = "UPDATE users SET last_seen_at = ?2 WHERE id = ?1 AND (last_seen_at IS NULL OR last_seen_at < ?2)"
 
-USER_BY_NAME = """
-SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
-FROM users WHERE name_key = ?
-"""
+USER = f"SELECT {_USER} FROM users WHERE id = ?"
 
-USER_BY_EMAIL = """
-SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
-FROM users WHERE email = ?
-"""
+ALL_USERS = f"SELECT {_USER} FROM users WHERE id > ? ORDER BY id LIMIT ?"
 
-USERS_BY_PREFIX = """
-SELECT id, username, name_key, display_name, email, password_hash, role, created_at, disabled
+USERS_IN_STATE = f"SELECT {_USER} FROM users WHERE state <> 'active' AND state = ? ORDER BY id LIMIT ?"
+
+USER_BY_NAME = f"SELECT {_USER} FROM users WHERE name_key = ?"
+
+USER_BY_EMAIL = f"SELECT {_USER} FROM users WHERE email = ?"
+
+USERS_BY_PREFIX = f"""
+SELECT {_USER}
 FROM users WHERE name_key >= ? AND name_key < ? AND disabled = 0 ORDER BY name_key LIMIT ?
 """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.account_ports import Relations, Sessions
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemorySessions, MemoryStore
 from storage.records import Append, DropItem, PutItem, UserRecord
 from tests.storage.contract.backends import Stores
 
@@ -67,9 +69,9 @@ class DyingDirectory(MemoryDirectory):
 
     countdown = Countdown(1_000_000, behind=False)
 
-    async def create_user(self, user: UserRecord) -> None:
+    async def put_user(self, user: UserRecord) -> None:
         self.countdown.before()
-        await super().create_user(user)
+        await super().put_user(user)
         self.countdown.after()
 
     async def set_fact(self, name: str, value: str | None) -> None:
@@ -83,6 +85,25 @@ class DyingDirectory(MemoryDirectory):
         self.countdown.after()
 
 
+class Dying:
+    """Any other port of such a store, in which everything but a listing is a write."""
+
+    def __init__(self, port: object, countdown: Countdown) -> None:
+        self._port = port
+        self._countdown = countdown
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        call: Callable[..., Awaitable[object]] = getattr(self._port, name)
+
+        async def write(*positional: object, **named: object) -> object:
+            self._countdown.before()
+            answer = await call(*positional, **named)
+            self._countdown.after()
+            return answer
+
+        return call if name.startswith("all_") else write
+
+
 class Mortal:
     """A store in RAM whose copying process dies at the given write."""
 
@@ -93,4 +114,6 @@ class Mortal:
     def site(self, writes: int = 1_000_000, *, behind: bool = False) -> Stores:
         journal, directory = self._journal(self._store), DyingDirectory(self._store)
         journal.countdown = directory.countdown = Countdown(writes, behind=behind)
-        return Stores(journal, directory)
+        sessions = Dying(MemorySessions(self._store), journal.countdown)
+        relations = Dying(MemoryRelations(self._store), journal.countdown)
+        return Stores(journal, directory, cast("Sessions", sessions), cast("Relations", relations))

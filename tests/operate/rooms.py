@@ -31,10 +31,10 @@ from justchat.rooms.commands import (
     Unreact,
     UpdateRoom,
 )
-from justchat.rooms.items import Report, Scheduled, report_item, scheduled_item
+from justchat.rooms.items import Report, Scheduled, departure_item, report_item, scheduled_item
 from justchat.rooms.permissions import Kind, Role, Visibility
 from justchat.wire.events import SYSTEM, SettingsChanges, decode_message
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.memory import MemoryStore
 from storage.records import DropItem, PutItem
 from tests.operate.drafted import Story, World, do, do_at_once
 from tests.operate.sites import (
@@ -53,7 +53,7 @@ from tests.operate.sites import (
     say,
     talk,
 )
-from tests.storage.contract.backends import Stores
+from tests.storage.contract.backends import memory_stores
 
 DAY_MS = 86_400_000
 EMOJI = ("👍", "☕", "🫖")
@@ -68,8 +68,7 @@ def _told() -> dict[bool, Story]:
 async def the_story(*, big: bool) -> Story:
     """Make the rooms, in RAM, and tell how; the big one only if it is wanted."""
     if big not in _told():
-        store = MemoryStore()
-        world = World(Stores(MemoryJournal(store), MemoryDirectory(store)))
+        world = World(memory_stores(MemoryStore()))
         await make_tea_room(world)
         await moderate_tea_room(world)
         if big:
@@ -149,6 +148,7 @@ async def moderate_tea_room(world: World) -> None:
         PutItem(report_item(decode_message(message.doc), report)),
         PutItem(scheduled_item(TEA, late)),
         PutItem(scheduled_item(TEA, failed)),
+        PutItem(departure_item(TEA, "u_0009")),
     )
 
 

@@ -17,6 +17,8 @@ from justchat.rooms.commands import CreateRoom, DeleteMessage, LeaveRoom, PostMe
 from justchat.rooms.items import ItemKind
 from justchat.rooms.permissions import Kind, Visibility
 from justchat.rooms.posts import Content, post
+from storage.account_ports import Relations, Sessions
+from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, CredentialRecord, SessionRecord
 from storage.ports import Directory, Journal
 from storage.records import (
     Append,
@@ -28,9 +30,9 @@ from storage.records import (
     RoomRecord,
     UserRecord,
 )
-from tests.operate.drafted import World, do, do_at_once, tell
+from tests.operate.drafted import START_MS, World, do, do_at_once, tell
 from tests.storage.contract.backends import open_stores
-from tests.storage.samples import a_user
+from tests.storage.samples import a_credential, a_session, a_user, an_avatar
 
 KINDS = ("memory", "sqlite", "postgres", "postgres+mongo")
 """The kinds of store that a site is checked in and copied to; each is one that `open_stores` knows."""
@@ -41,6 +43,7 @@ BIG, TEA, TRIMMED, GONE, PAIR = "r_big", "r_tea", "r_old", "r_gone", "r_pair"
 OWNER, GUEST, FRIEND, LATE = (f"u_{number:04d}" for number in range(1, 5))
 ODD_TEXT = "Ünïcode ☕ \U0001f9cb e\u0301 \u202eabc\u202c 'quoted' \"twice\" \\ \t\n𝔱𝔢𝔞"
 BIG_POSTS = 620  # more than a page of entries
+OF_ACCOUNTS = 6  # how many writes a copy takes for what belongs to accounts
 
 
 def each(kinds: tuple[str, ...]) -> list[ParameterSet]:
@@ -48,10 +51,21 @@ def each(kinds: tuple[str, ...]) -> list[ParameterSet]:
     return [pytest.param(kind, marks=() if kind in QUICK_KINDS else pytest.mark.soak) for kind in kinds]
 
 
+class Belongings(Struct, frozen=True):
+    """All that a store holds of what belongs to accounts."""
+
+    sessions: list[SessionRecord]
+    credentials: list[CredentialRecord]
+    contacts: list[ContactRecord]
+    blocks: list[BlockRecord]
+    pictures: list[AvatarRecord]
+
+
 class Everything(Struct, frozen=True):
     """All that a store holds."""
 
     users: list[UserRecord]
+    belongings: Belongings
     entries: list[Entry]
     rows: list[RoomRecord | None]
     members: list[MemberRecord]
@@ -61,7 +75,14 @@ class Everything(Struct, frozen=True):
 
 async def everything(site: Site) -> Everything:
     """Read all that a small store holds, through its ports."""
-    found = Everything(await site.directory.all_users(limit=10_000), [], [], [], [], [])
+    belongings = Belongings(
+        await site.sessions.all_sessions(limit=10_000),
+        await site.sessions.all_credentials(limit=10_000),
+        await site.relations.all_contacts(limit=10_000),
+        await site.relations.all_blocks(limit=10_000),
+        await site.relations.all_avatars(limit=10_000),
+    )
+    found = Everything(await site.directory.all_users(limit=10_000), belongings, [], [], [], [], [])
     for room in await site.journal.rooms(limit=10_000):
         snapshot = await site.journal.load_room(room)
         assert snapshot is not None
@@ -111,8 +132,22 @@ def people(count: int = 12) -> list[UserRecord]:
     users = [a_user(number) for number in range(1, count + 1)]
     users[1] = replace(users[1], display_name=ODD_TEXT, email="guest@example.org")
     users[2] = replace(users[2], disabled=True, role="admin")
-    users[3] = replace(users[3], username="Ünïcode", name_key="ünïcode", display_name="")
+    users[3] = replace(users[3], username="Ünïcode", name_key="ünïcode", display_name="", last_seen_at=START_MS)
+    users[4] = replace(users[4], rev=7, bio=ODD_TEXT, avatar="a_1", email="e@example.org", email_verified=True)
+    users[5] = replace(users[5], state="gone", disabled=True)
     return users
+
+
+async def furnish(site: Site) -> None:
+    """Give accounts what they may have, in OF_ACCOUNTS writes."""
+    rotated = replace(a_session(1), user_agent=ODD_TEXT, previous=b"\x00", nonce=bytes(range(256)), rotated_at=START_MS)
+    await site.sessions.put_sessions([rotated, *(a_session(n, user=f"u_{n:04d}") for n in range(2, 6))])
+    invitation = replace(a_credential(2, kind="invitation", uses_left=0, expires_at=9), user="", used_at=5, scopes=())
+    await site.sessions.put_credentials([a_credential(1), invitation, replace(a_credential(3), name=ODD_TEXT)])
+    await site.relations.put_contacts([ContactRecord(OWNER, GUEST, None, 5), ContactRecord(GUEST, LATE, GUEST, 6)])
+    await site.relations.put_blocks([BlockRecord(OWNER, LATE, 5), BlockRecord(LATE, OWNER, 6)])
+    for number in (5, 7):
+        await site.relations.put_avatar(an_avatar(number))
 
 
 def create(actor: str, name: str, *members: str, visibility: Visibility = Visibility.PUBLIC) -> CreateRoom:
@@ -125,6 +160,8 @@ class Talked(Struct, frozen=True):
 
     journal: Journal
     directory: Directory
+    sessions: Sessions
+    relations: Relations
     world: World
 
 
@@ -181,5 +218,6 @@ async def tell_a_site(site: Site, *, big: bool) -> Talked:
     story = await the_story(big=big)
     for user in people():
         await site.directory.create_user(user)
+    await furnish(site)
     await tell(site, story.steps)
-    return Talked(site.journal, site.directory, World(site, story))
+    return Talked(site.journal, site.directory, site.sessions, site.relations, World(site, story))

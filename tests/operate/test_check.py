@@ -50,7 +50,7 @@ from tests.operate.sites import (
     plant,
     say,
 )
-from tests.storage.contract.backends import Stores, ram_folder
+from tests.storage.contract.backends import ram_folder
 from tests.storage.samples import a_room
 
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
@@ -298,7 +298,7 @@ async def test_what_happens_between_two_reads_of_a_check_is_no_difference(
 
     restless.happen, restless.times = happen, times
     found = Found()
-    await check_site(Stores(restless, small.directory), report=found, room=BIG)
+    await check_site(replace(small, journal=restless), report=found, room=BIG)
     assert found.lines == []
     assert restless.times == 0
 
@@ -318,7 +318,7 @@ async def test_what_is_put_right_while_it_is_looked_at_is_no_difference(small: T
 
     restless.happen, restless.times = happen, 5
     found = Found()
-    await check_site(Stores(restless, small.directory), report=found, room=BIG)
+    await check_site(replace(small, journal=restless), report=found, room=BIG)
     assert found.lines == []
     assert len(looks) > 2
 

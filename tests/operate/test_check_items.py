@@ -32,7 +32,7 @@ from tests.operate.sites import (
     say,
 )
 from tests.operate.test_check import Found
-from tests.storage.contract.backends import Stores, ram_folder
+from tests.storage.contract.backends import ram_folder
 
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
@@ -193,6 +193,6 @@ async def test_items_that_change_while_they_are_looked_at_are_no_difference(auto
 
         busy.happen, busy.times = happen, times  # type: ignore[assignment]
         found = Found()
-        await check_site(Stores(busy, site.directory), report=found, room=TEA)
+        await check_site(replace(site, journal=busy), report=found, room=TEA)
         assert found.lines == [f"{TEA}: reaction {ascii(key)[1:-1]}: superfluous"]
         assert busy.times == 0

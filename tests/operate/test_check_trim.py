@@ -32,7 +32,7 @@ from tests.operate.sites import (
 )
 from tests.operate.test_check import Found
 from tests.operate.test_check_damage import NOT_COMPARED
-from tests.storage.contract.backends import Stores, ram_folder
+from tests.storage.contract.backends import ram_folder
 
 pytestmark = pytest.mark.real_clock
 
@@ -189,7 +189,7 @@ async def test_history_that_is_trimmed_while_it_is_read_is_no_difference(
 
         trimming.happen, trimming.at = happen, at
         found = Found()
-        totals = await check_site(Stores(trimming, site.directory), report=found, room=BIG)
+        totals = await check_site(replace(site, journal=trimming), report=found, room=BIG)
         assert found.lines == []
         floor = state_of(site, BIG).held.floor_seq
         assert floor == 10 + 100 * len(at)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from justchat.operate.check_site import check_site
 from justchat.rooms.commands import (
@@ -26,12 +27,15 @@ from storage.errors import StorageUnavailable
 from storage.facts import COPYING
 from storage.memory import MemoryJournal
 from storage.records import DropItem, Entry, ItemRecord, PutItem
-from tests.operate.drafted import do
+from tests.operate.drafted import START_MS, do
 from tests.operate.mortal import CutOff, DyingJournal, Mortal, SplitJournal
 from tests.operate.sites import (
     BIG,
+    FRIEND,
     GUEST,
     KINDS,
+    LATE,
+    OF_ACCOUNTS,
     OWNER,
     TEA,
     TRIMMED,
@@ -40,12 +44,13 @@ from tests.operate.sites import (
     create,
     everything,
     items_of,
+    people,
     plant,
     say,
 )
 from tests.operate.test_copy import NOTHING, copy
-from tests.storage.contract.backends import Stores, open_stores, ram_folder
-from tests.storage.samples import a_user
+from tests.storage.contract.backends import open_stores, ram_folder
+from tests.storage.samples import a_credential, a_session, a_user, an_avatar
 
 pytestmark = pytest.mark.real_clock
 
@@ -86,7 +91,8 @@ async def test_a_copy_that_is_cut_off_at_any_write_is_gone_on_with(
             await copy(small, mortal.site())
         assert await everything(mortal.site()) == whole
         assert await mortal.site().directory.fact(COPYING) is None
-    assert cuts >= 12 + 2 + 4 + 3  # accounts, the mark set and taken away, pages, items
+    # Accounts, what belongs to them, the mark set and taken away, pages, items.
+    assert cuts >= 12 + OF_ACCOUNTS + 2 + 4 + 3
 
 
 async def test_a_copy_that_is_cut_off_again_and_again_ends(source: Talked) -> None:
@@ -108,7 +114,7 @@ async def test_a_source_that_was_served_between_two_attempts_is_followed(source:
     """New rooms and entries, members who left, and deletions of what was copied already."""
     mortal = Mortal()
     with pytest.raises(CutOff):
-        await copy(source, mortal.site(22, behind=True))  # all but the last room is there
+        await copy(source, mortal.site(22 + OF_ACCOUNTS, behind=True))  # all but the last room is there
     (first, *_) = await source.journal.messages(BIG, after=0, limit=5)
     last = (await source.journal.messages(BIG, limit=1))[0]
     names = [DeleteMessage(OWNER, message.id) for message in await source.journal.messages(BIG, after=5, limit=30)]
@@ -149,7 +155,7 @@ async def test_items_and_trimmed_history_are_followed(small: Talked, journal: ty
     """What was copied and is gone since is gone in the copy too, wherever the first attempt ended."""
     mortal = Mortal(journal)
     with pytest.raises(CutOff):
-        await copy(small, mortal.site(writes, behind=True))
+        await copy(small, mortal.site(writes + OF_ACCOUNTS, behind=True))
     await live_on(small)
     await copy(small, mortal.site())
     assert await everything(mortal.site()) == await everything(small)
@@ -159,7 +165,7 @@ async def test_what_no_entry_accounts_for_is_followed(small: Talked) -> None:
     """The room's head is where it was, and yet another post is scheduled, and one is not any more."""
     mortal = Mortal()
     with pytest.raises(CutOff):
-        await copy(small, mortal.site(19, behind=True))
+        await copy(small, mortal.site(19 + OF_ACCOUNTS, behind=True))
     before = await everything(mortal.site())
     assert [row.id for row in before.rows if row is not None][-1] == TEA
     dropped, *_ = await items_of(small, TRIMMED, ItemKind.SWEEP)
@@ -167,6 +173,41 @@ async def test_what_no_entry_accounts_for_is_followed(small: Talked) -> None:
     await small.directory.keep([PutItem(kept), DropItem(TRIMMED, dropped.kind, dropped.key)])
     await copy(small, mortal.site())
     assert await everything(mortal.site()) == await everything(small)
+
+
+async def change_accounts(source: Talked) -> None:
+    """Do to accounts what a site does between two attempts, in every kind of what belongs to them."""
+    users = {user.id: user for user in people()}
+    await source.directory.change_user(replace(users[OWNER], rev=2, password_hash="changed", email="new@example.org"))
+    await source.directory.change_user(replace(users[GUEST], rev=2, name_key="gone-2", email=None, state="gone"))
+    await source.directory.create_user(replace(a_user(99, email="guest@example.org"), name_key=users[GUEST].name_key))
+    await source.relations.seen({FRIEND: START_MS, LATE: START_MS + 1})
+    (session,) = await source.sessions.sessions_of(GUEST)
+    await source.sessions.rotate_session(replace(session, digest=b"next"), replacing=session.digest)
+    await source.sessions.end_sessions(FRIEND)
+    await source.sessions.create_session(a_session(77, user=LATE), most=9)
+    (token,) = await source.sessions.drop_credentials("token", OWNER, only="t_0001")
+    await source.sessions.create_credential(replace(a_credential(9), digest=a_credential(1).digest))
+    await source.sessions.use_credential("token", a_credential(3).digest, now=5)
+    await source.relations.ask_contact(LATE, GUEST, at=9)
+    await source.relations.block(OWNER, GUEST, at=9)
+    await source.relations.unblock(LATE, OWNER)
+    await source.relations.drop_avatar("u_0005")
+    await source.relations.put_avatar(replace(an_avatar(7), id="a_new", data=b"new"))
+    await source.relations.put_avatar(an_avatar(8))
+    assert token == "t_0001"
+
+
+@pytest.mark.parametrize("writes", [3, 13, 15, 18, 13 + OF_ACCOUNTS])
+async def test_accounts_and_what_belongs_to_them_are_followed(small: Talked, writes: int) -> None:
+    """Passwords that were changed, names that went to others, sessions that ended: wherever the first attempt ended."""
+    mortal = Mortal()
+    with pytest.raises(CutOff):
+        await copy(small, mortal.site(writes, behind=True))
+    await change_accounts(small)
+    totals = await copy(small, mortal.site())
+    assert await everything(mortal.site()) == await everything(small)
+    assert totals.of_accounts == {"sessions": 5, "credentials": 3, "contacts": 1, "blocks": 2, "pictures": 2}
 
 
 class Silent(MemoryJournal):
@@ -191,7 +232,7 @@ async def test_a_target_forgets_what_the_source_has_trimmed_since(kind: str) -> 
             for reads in (3, 4, 5):
                 silent.reads = reads
                 with pytest.raises(StorageUnavailable):
-                    await copy(Stores(silent, source.directory), target)
+                    await copy(replace(source, journal=silent), target)
             await live_on(source)
             ghost = ItemRecord(TRIMMED, ItemKind.REACTION, "m_x/x/u_1", b"{}", seq=99)
             await plant(target, TRIMMED, PutItem(ghost))

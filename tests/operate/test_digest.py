@@ -10,8 +10,21 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from justchat.operate.digest import RoomContents, UsersContents, canonical, room_contents, users_contents
+from justchat.operate.account_rows import (
+    PICTURES_PAGE,
+    R,
+    Rows,
+    block_rows,
+    contact_rows,
+    credential_rows,
+    each_record,
+    picture_rows,
+    session_rows,
+)
+from justchat.operate.digest import Contents, RoomContents, canonical, room_contents, rows_contents, users_contents
+from justchat.operate.site import PAGE
 from justchat.operate.stored import LOWEST, messages_at, read_messages
+from storage.account_records import BlockRecord, ContactRecord
 from storage.memory import MemoryJournal
 from storage.records import (
     DropItem,
@@ -25,7 +38,17 @@ from storage.records import (
     PutRoom,
 )
 from tests.operate.sites import BIG, GUEST, TEA, Talked, a_site, plant
-from tests.storage.samples import a_change, a_member, a_message, a_post, a_room, a_user
+from tests.storage.samples import (
+    a_change,
+    a_credential,
+    a_member,
+    a_message,
+    a_post,
+    a_room,
+    a_session,
+    a_user,
+    an_avatar,
+)
 
 pytestmark = pytest.mark.real_clock
 
@@ -46,7 +69,10 @@ AN_ITEM = ItemRecord(TEA, "report", "m_1/u_1", b"{}", True, 7, 5)
 
 @pytest.mark.parametrize(
     "record",
-    [a_user(), a_room(), a_member(), a_post("r_1", 5), a_change("r_1", 5), a_message(a_post("r_1", 5)), AN_ITEM],
+    [
+        *(a_user(), a_room(), a_member(), a_post("r_1", 5), a_change("r_1", 5), a_message(a_post("r_1", 5)), AN_ITEM),
+        *(a_session(), a_credential(), ContactRecord("u_1", "u_2", None, 7), BlockRecord("u_1", "u_2", 7), an_avatar()),
+    ],
 )
 def test_every_field_of_a_record_counts(record: Struct) -> None:
     """Also one that is absent, and one that only looks alike: a number and its digits, nothing and no text."""
@@ -105,9 +131,50 @@ async def test_accounts_count_with_every_field(site: Talked) -> None:
     before = await users_contents(site.directory)
     await site.directory.create_user(a_user(50, disabled=True))
     after = await users_contents(site.directory)
-    assert (before.users, after.users) == (12, 13)
+    assert (before.count, after.count) == (12, 13)
     assert before.digest != after.digest
-    assert after == UsersContents(13, after.digest)
+    assert after == Contents(13, after.digest)
+
+
+async def test_what_belongs_to_accounts_counts_with_every_record(site: Talked) -> None:
+    """One more, one less or another one of any kind, also beyond the first page."""
+    for rows, record in (
+        (session_rows(site), a_session(900)),
+        (credential_rows(site), a_credential(900)),
+        (contact_rows(site), ContactRecord("u_8", "u_9", None, 7)),
+        (block_rows(site), BlockRecord("u_8", "u_9", 7)),
+        (picture_rows(site), an_avatar(30)),
+    ):
+        await changes_are_seen(rows, record)
+
+
+async def changes_are_seen(rows: Rows[R], record: R) -> None:
+    """Change what is there of a kind, and compare the fingerprints."""
+    field = fields(record)[-1].name
+    value = getattr(record, field)
+    others = {int: 8, bytes: b"x"}.get(type(value), 8)
+    before = await rows_contents(rows)
+    await rows.put([record])
+    more = await rows_contents(rows)
+    await rows.put([replace(record, **{field: others})])
+    other = await rows_contents(rows)
+    await rows.drop(record)
+    assert await rows_contents(rows) == before
+    assert (more.count, other.count) == (before.count + 1, before.count + 1)
+    assert len({before.digest, more.digest, other.digest}) == 3
+
+
+async def test_pages_of_what_belongs_to_accounts_leave_none_out(site: Talked) -> None:
+    """More than a page of each kind, read in the order of the keys."""
+    await site.sessions.put_sessions([a_session(number) for number in range(1000, 1000 + PAGE)])
+    await site.relations.put_blocks([BlockRecord("u_9", f"u_{number}", 7) for number in range(PAGE)])
+    for number in range(20, 21 + PICTURES_PAGE):
+        await site.relations.put_avatar(an_avatar(number))
+    for rows, count in ((session_rows(site), 5 + PAGE), (block_rows(site), 2 + PAGE)):
+        assert (await rows_contents(rows)).count == count
+    keys = [key async for key, _ in each_record(picture_rows(site))]
+    assert len(keys) == 2 + 1 + PICTURES_PAGE
+    assert keys == sorted(set(keys))
 
 
 @pytest.mark.parametrize("crowd", [0, 499, 500, 501, 1700])

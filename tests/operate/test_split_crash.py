@@ -32,7 +32,7 @@ from tests.operate.drafted import World, do, tell
 from tests.operate.rooms import EMOJI, the_story
 from tests.operate.sites import FRIEND, GUEST, OWNER, TRIMMED, say
 from tests.operate.test_check import Found
-from tests.storage.contract.backends import Stores
+from tests.storage.contract.backends import Stores, postgres_stores
 from tests.storage.split.house import Crash, House, empty_databases, open_house
 
 pytestmark = pytest.mark.real_clock
@@ -42,7 +42,7 @@ DOWN = StorageUnavailable("down")
 
 
 def site_of(house: House) -> Stores:
-    return Stores(house.journal, house.directory)
+    return postgres_stores(house.journal, house.store.pool)
 
 
 async def commands_on(world: World) -> list[Command]:

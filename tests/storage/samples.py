@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from storage.account_records import AvatarRecord, CredentialRecord, SessionRecord
 from storage.records import (
     Append,
     Change,
@@ -33,6 +34,49 @@ def a_user(number: int = 1, *, name: str | None = None, email: str | None = None
         created_at=1_700_000_000_000 + number,
         disabled=disabled,
     )
+
+
+def a_session(number: int = 1, *, user: str = "u_0001", seen_at: int | None = None) -> SessionRecord:
+    """Make a session that was just begun; the higher the number, the later it was seen."""
+    return SessionRecord(
+        id=f"s_{number:04d}",
+        user=user,
+        family=f"family-{number}".encode(),
+        digest=f"digest-{number}".encode(),
+        created_at=1_700_000_000_000 + number,
+        seen_at=1_700_000_000_000 + number if seen_at is None else seen_at,
+        expires_at=1_700_001_000_000 + number,
+        ends_at=1_700_009_000_000 + number,
+        user_agent=f"Browser/{number}",
+        address="192.0.2.7",
+    )
+
+
+def a_credential(
+    number: int = 1,
+    *,
+    kind: str = "token",
+    user: str = "u_0001",
+    expires_at: int | None = None,
+    uses_left: int | None = None,
+) -> CredentialRecord:
+    """Make a credential; the higher the number, the newer it is."""
+    return CredentialRecord(
+        id=f"t_{number:04d}",
+        kind=kind,
+        user=user,
+        digest=f"digest-{number}".encode(),
+        name=f"Token {number}",
+        scopes=("rooms:read", "messages:write"),
+        created_at=1_700_000_000_000 + number,
+        expires_at=expires_at,
+        uses_left=uses_left,
+    )
+
+
+def an_avatar(number: int = 1, *, user: str | None = None) -> AvatarRecord:
+    """Make a picture."""
+    return AvatarRecord(user or f"u_{number:04d}", f"a_{number}", "image/webp", bytes(range(256)) + bytes([number]))
 
 
 def a_room(room: str = "r_1", *, seq: int = 1, name: str = "lobby", visibility: str = "public") -> RoomRecord:

@@ -11,14 +11,23 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 from msgspec import Struct
 
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.account_ports import Relations, Sessions
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemorySessions, MemoryStore
 from storage.migrate import open_sqlite
 from storage.mongo import mongo_settings
 from storage.open import open_storage
 from storage.ports import Directory, Journal
-from storage.postgres import PostgresDirectory, PostgresJournal, PostgresSettings, open_postgres
+from storage.postgres import (
+    PostgresDirectory,
+    PostgresJournal,
+    PostgresPool,
+    PostgresRelations,
+    PostgresSessions,
+    PostgresSettings,
+    open_postgres,
+)
 from storage.split import open_split_store
-from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteSettings
+from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteRelations, SqliteSessions, SqliteSettings
 from tests.storage.fakes import ScriptedDirectory, ScriptedJournal
 from tests.storage.mongo import server as mongo
 from tests.storage.postgres.server import empty, shared_database
@@ -56,12 +65,29 @@ def each(kinds: Iterable[str]) -> list[ParameterSet]:
 
 
 class Stores(Struct, frozen=True):
-    """The two ports of one store."""
+    """The ports of one store."""
 
     journal: Journal
     directory: Directory
+    sessions: Sessions
+    relations: Relations
     whole: bool = True
     """Whether an append that conflicts has written nothing at all: what a store with transactions has to do."""
+
+
+def memory_stores(store: MemoryStore, *, journal: Journal | None = None, directory: Directory | None = None) -> Stores:
+    """Make the ports of a store in RAM, with another journal or directory over it if one is given."""
+    return Stores(
+        journal or MemoryJournal(store),
+        directory or MemoryDirectory(store),
+        MemorySessions(store),
+        MemoryRelations(store),
+    )
+
+
+def postgres_stores(journal: Journal, pool: PostgresPool, *, whole: bool = True) -> Stores:
+    """Make the ports of a store in PostgreSQL, around its journal."""
+    return Stores(journal, PostgresDirectory(pool), PostgresSessions(pool), PostgresRelations(pool), whole=whole)
 
 
 @contextmanager
@@ -79,26 +105,30 @@ async def open_stores(kind: str, folder: Path) -> AsyncIterator[Stores]:
         url = await _url(kind.removesuffix(" behind actors"), folder)
         journal = await _mongo(folder) if "mongo" in kind else None
         async with open_storage(url, journal=journal) as storage:
-            yield Stores(storage.journal, storage.directory, whole=journal is None)
+            yield Stores(storage.journal, storage.directory, storage.sessions, storage.relations, whole=journal is None)
         return
     match kind:
         case "memory":
-            store = MemoryStore()
-            yield Stores(MemoryJournal(store), MemoryDirectory(store))
+            yield memory_stores(MemoryStore())
         case "fakes":
             store = MemoryStore()
-            yield Stores(ScriptedJournal(store), ScriptedDirectory(store))
+            yield memory_stores(store, journal=ScriptedJournal(store), directory=ScriptedDirectory(store))
         case "sqlite":
             async with open_sqlite(SqliteSettings(folder / "chat.db"), migrate=True) as database:
-                yield Stores(SqliteJournal(database), SqliteDirectory(database))
+                yield Stores(
+                    SqliteJournal(database),
+                    SqliteDirectory(database),
+                    SqliteSessions(database),
+                    SqliteRelations(database),
+                )
         case "postgres":
             async with open_postgres(PostgresSettings(await _postgres(folder)), migrate=True) as pool:
-                yield Stores(PostgresJournal(pool), PostgresDirectory(pool))
+                yield postgres_stores(PostgresJournal(pool), pool)
         case "postgres+mongo":
             postgres = PostgresSettings(await _postgres(folder))
             settings = mongo_settings(await _mongo(folder))
             async with open_split_store(postgres, settings, migrate=True) as store:
-                yield Stores(store.journal, PostgresDirectory(store.pool), whole=False)
+                yield postgres_stores(store.journal, store.pool, whole=False)
         case _:
             raise ValueError(kind)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from storage.account_ports import Relations, Sessions
 from storage.ports import Directory, Journal
 from tests.storage.contract.backends import KINDS, Stores, each, open_stores, ram_folder
 
@@ -28,3 +29,15 @@ def journal(stores: Stores) -> Journal:
 def directory(stores: Stores) -> Directory:
     """Return the store's directory."""
     return stores.directory
+
+
+@pytest.fixture
+def sessions(stores: Stores) -> Sessions:
+    """Return the store's sessions."""
+    return stores.sessions
+
+
+@pytest.fixture
+def relations(stores: Stores) -> Relations:
+    """Return the store's relations."""
+    return stores.relations

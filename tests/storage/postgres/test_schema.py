@@ -7,11 +7,19 @@ from functools import partial
 
 import pytest
 import trio
+from msgspec.structs import astuple, replace
 
 from storage.asyncio_seam import AsyncioSeam
 from storage.errors import StorageInUse, StorageUnavailable
 from storage.migrations import Migration, MigrationRefused
-from storage.postgres import PostgresJournal, PostgresSettings, open_postgres
+from storage.postgres import (
+    PostgresDirectory,
+    PostgresJournal,
+    PostgresRelations,
+    PostgresSessions,
+    PostgresSettings,
+    open_postgres,
+)
 from storage.postgres.checks import TABLES
 from storage.postgres.connection import Connection, Row
 from storage.postgres.pool import open_pool
@@ -26,7 +34,7 @@ from storage.postgres.schema import (
     up,
 )
 from storage.records import PutItem, RoomSnapshot
-from tests.storage.samples import a_change, a_member, a_room, an_item, appended, joined, posts
+from tests.storage.samples import a_change, a_member, a_room, a_session, a_user, an_item, appended, joined, posts
 from tests.support.postgres_server import PostgresServer
 
 
@@ -85,6 +93,32 @@ async def test_a_database_from_before_items_keeps_everything(fresh: PostgresSett
         assert len(await PostgresJournal(pool).read("r_1", after=0, limit=9)) == 4
 
 
+OLD_USER = """
+INSERT INTO users (id, username, name_key, display_name, email, password_hash, role, created_at, disabled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+
+async def test_accounts_from_before_they_had_more_are_as_they_were(fresh: PostgresSettings, seam: AsyncioSeam) -> None:
+    """They are active, have never been changed or seen, and can be; down again they lose what is new and no more."""
+    old = a_user(1, email="a@example.org")
+    await prepare(seam, fresh, partial(up, known=known_migrations()[:2]))
+    async with open_pool(seam, fresh) as pool:
+        await pool.write(lambda connection: connection.execute(OLD_USER, *astuple(old)[:9]))
+    async with open_postgres(fresh, migrate=True, seam=seam) as pool:
+        directory, sessions = PostgresDirectory(pool), PostgresSessions(pool)
+        assert await directory.all_users(limit=9) == [old]
+        await directory.change_user(replace(old, rev=2, bio="new", state="leaving", avatar="a", email_verified=True))
+        await sessions.create_session(a_session(1), most=9)
+        await PostgresRelations(pool).seen({old.id: 5})
+    await migrate_down(fresh, to=2)
+    async with open_pool(seam, fresh) as pool:
+        assert [tuple(row) for row in await pool.fetch("SELECT * FROM users")] == [astuple(old)[:9]]
+    async with open_postgres(fresh, migrate=True, seam=seam) as pool:
+        assert await PostgresDirectory(pool).all_users(limit=9) == [old]
+        assert await PostgresSessions(pool).all_sessions(limit=9) == []
+
+
 async def test_our_tables_are_all_that_is_made(fresh: PostgresSettings, seam: AsyncioSeam) -> None:
     """The list that privileges are looked up by is complete."""
     await migrate_up(fresh)
@@ -93,7 +127,7 @@ async def test_our_tables_are_all_that_is_made(fresh: PostgresSettings, seam: As
 
 async def test_an_outdated_schema_is_brought_up_to_date_or_refused(fresh: PostgresSettings, seam: AsyncioSeam) -> None:
     """Who is told not to migrate changes nothing."""
-    with pytest.raises(MigrationRefused, match=r"\[1, 2\] are not applied"):
+    with pytest.raises(MigrationRefused, match=r"\[1, 2, 3\] are not applied"):
         async with open_postgres(fresh, migrate=False, seam=seam):
             pytest.fail("it opened")
     assert await prepare(seam, fresh, tables) == []

@@ -6,12 +6,12 @@ import sqlite3
 
 import pytest
 
-from storage.sqlite import statements as sql
+from storage.sqlite import account_statements, statements
 from storage.sqlite.session import Session
 
 STATEMENTS = {
     name: text
-    for name, text in vars(sql).items()
+    for name, text in (vars(statements) | vars(account_statements)).items()
     if name.isupper() and not name.startswith("_") and name not in ("OVERALL", "TRIMMED")
 }
 
@@ -21,10 +21,12 @@ INDEXES = {
     "IS_ENTRY": "PRIMARY KEY (room=? AND seq=?)",
     "HEAD": "PRIMARY KEY (room=?)",
     "SENT": "INDEX entries_sent (room=? AND sender=? AND client_msg_id=?)",
+    "WROTE": "INDEX entries_sent (room=? AND sender=?",
     "MESSAGE": "(id=?)",
     "MESSAGES_AFTER": "INDEX messages_room (room=? AND seq>? AND seq<?)",
     "MESSAGES_UPTO": "INDEX messages_room (room=? AND seq<?)",
     "ITEM": "PRIMARY KEY (room=? AND kind=? AND key=?)",
+    "KEEPS": "PRIMARY KEY (room=? AND kind=? AND key>? AND key<?)",
     "HELD_ITEMS": "INDEX items_held (room=?)",
     "DUE": "INDEX items_due (due_at<?)",
     "DUE_OF_ROOM": "INDEX items_due_of_room (room=? AND due_at<?)",
@@ -40,6 +42,26 @@ INDEXES = {
     "USER_BY_NAME": "INDEX users_name_key (name_key=?)",
     "USER_BY_EMAIL": "INDEX users_email (email=?)",
     "USERS_BY_PREFIX": "INDEX users_name_key (name_key>? AND name_key<?)",
+    "USERS_IN_STATE": "INDEX users_state (state=?)",
+    "IS_SESSION": "INDEX sessions_family (family=?)",
+    "SESSION": "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (id=?)",
+    "SESSION_OF_FAMILY": "SEARCH s USING INDEX sessions_family (family=?)",
+    "SESSIONS_OF": "INDEX sessions_user (user=?)",
+    "ALL_SESSIONS": "(id>?)",
+    "IS_CREDENTIAL": "INDEX credentials_digest (kind=? AND digest=?)",
+    "CREDENTIAL": "SEARCH c USING INDEX credentials_digest (kind=? AND digest=?)",
+    "CREDENTIALS_OF": "INDEX credentials_kind (kind=?)",
+    "CREDENTIALS_OF_USER": "INDEX credentials_user (user=? AND kind=?)",
+    "ALL_CREDENTIALS": "(id>?)",
+    "CONTACT": "PRIMARY KEY (low=? AND high=?)",
+    "CONTACTS_ABOVE": "PRIMARY KEY (low=? AND high>?)",
+    "CONTACTS_BELOW": "INDEX contacts_high (high=? AND low>?)",
+    "ALL_CONTACTS": "PRIMARY KEY ((low,high)>(?,?))",
+    "IS_BLOCKED": "(user=? AND other=?)",
+    "BLOCKS_OF": "PRIMARY KEY (user=? AND other>?)",
+    "ALL_BLOCKS": "PRIMARY KEY ((user,other)>(?,?))",
+    "AVATAR": "(user=?)",
+    "ALL_AVATARS": "(user>?)",
     "ROOM": "(id=?)",
     "ALL_ROOMS": "(id>?)",
     "MEMBER": "PRIMARY KEY (room=? AND user=?)",
@@ -58,15 +80,47 @@ WRITES = {
     "TRIM_MESSAGES": "INDEX messages_room (room=? AND seq<?)",
     "TRIM_ITEMS": "INDEX items_of_message (room=? AND seq>? AND seq<?)",
     "TRIM_ENTRIES": "PRIMARY KEY (room=? AND seq>? AND seq<?)",
+    "REWRITE": "PRIMARY KEY (room=? AND seq=?)",
     "DELETE_FACT": "PRIMARY KEY (name=?)",
+    "CHANGE_USER": "(id=?)",
+    "SEEN": "(id=?)",
+    "ROTATE_SESSION": "(id=?)",
+    "END_OLDEST": "(id=?)",
+    "END_SESSIONS": "INDEX sessions_user (user=?)",
+    "END_SESSION": "(id=?)",
+    "DROP_SESSIONS": "(id=?)",
+    "USE_CREDENTIAL": "INDEX credentials_digest (kind=? AND digest=?)",
+    "DROP_CREDENTIALS": "INDEX credentials_user (user=? AND kind=?)",
+    "DROP_CREDENTIAL": "(id=?)",
+    "DROP_EXPIRED": "(id=?)",
+    "DROP_USED_UP": "(id=?)",
+    "DROP_CONTACT": "PRIMARY KEY (low=? AND high=?)",
+    "DROP_CONTACTS_ABOVE": "PRIMARY KEY (low=?)",
+    "DROP_CONTACTS_BELOW": "INDEX contacts_high (high=?)",
+    "UNBLOCK": "(user=? AND other=?)",
+    "DROP_BLOCKS_OF": "PRIMARY KEY (user=?)",
+    "DROP_BLOCKS_ON": "INDEX blocks_other (other=?)",
+    "DROP_AVATAR": "(user=?)",
 }
 """What the plan of each write must say that looks for its rows."""
 
 
+INNER = {
+    "SESSION": "SEARCH u USING INDEX sqlite_autoindex_users_1 (id=?)",
+    "SESSION_OF_FAMILY": "SEARCH u USING INDEX sqlite_autoindex_users_1 (id=?)",
+    "CREDENTIAL": "SEARCH u USING INDEX sqlite_autoindex_users_1 (id=?) LEFT-JOIN",
+    "END_OLDEST": "SEARCH sessions USING COVERING INDEX sessions_user (user=?)",
+    "DROP_SESSIONS": "SEARCH sessions USING INDEX sessions_over (<expr><?)",
+    "DROP_EXPIRED": "SEARCH credentials USING INDEX credentials_expired (expires_at<?)",
+    "DROP_USED_UP": "SEARCH credentials USING INDEX credentials_used_up (uses_left<?)",
+}
+"""What the plan of some must say besides: of the rows that belong to those, or that tell which they are."""
+
+
 def plan(session: Session, statement: str) -> list[str]:
     """Ask SQLite how it would run a statement, with NULL for every value."""
-    numbered = [number for number in range(1, 12) if f"?{number}" in statement]
-    values = (None,) * (len(numbered) or statement.count("?"))
+    numbered = [number for number in range(1, 20) if f"?{number}" in statement]
+    values = (None,) * (max(numbered, default=0) or statement.count("?"))
 
     def explain(connection: sqlite3.Connection) -> list[str]:
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -91,6 +145,12 @@ def test_every_statement_uses_the_index_made_for_it(session: Session, name: str)
     """Not just any index: a wrong one also "searches", and walks through every room."""
     steps = plan(session, STATEMENTS[name])
     assert (INDEXES | WRITES)[name] in steps[0]
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_what_is_looked_for_besides_has_its_index(session: Session, name: str) -> None:
+    """The user of a session, and which rows are to be deleted."""
+    assert INNER[name] in plan(session, STATEMENTS[name])[1:]
 
 
 def test_every_statement_is_looked_at() -> None:

@@ -9,15 +9,15 @@ from contextlib import closing
 from functools import partial
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from storage.migrations import Migration, MigrationRefused
 from storage.records import PutItem, RoomSnapshot
-from storage.sqlite import SqliteJournal, open_database
+from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteRelations, SqliteSessions, open_database
 from storage.sqlite.connection import connect
 from storage.sqlite.schema import down, known_migrations, statements, status, up
 from storage.sqlite.settings import SqliteSettings
-from tests.storage.samples import a_change, a_member, a_room, an_item, appended, joined, posts
+from tests.storage.samples import a_change, a_member, a_room, a_session, a_user, an_item, appended, joined, posts
 
 STEPS = (
     Migration(1, "start", "CREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n", "DROP TABLE a;\n", "sum1"),
@@ -160,7 +160,7 @@ def test_the_shipped_schema_goes_up_and_down_and_up(connection: sqlite3.Connecti
     everything = [step.number for step in known]
     assert up(connection, known) == everything
     shipped = tables(connection)
-    assert {"users", "rooms", "members", "entries", "messages"} <= shipped
+    assert {"users", "rooms", "members", "entries", "messages", "sessions", "avatars"} <= shipped
     assert down(connection, known, to=0) == everything[::-1]
     assert tables(connection) == set()
     assert up(connection, known) == everything
@@ -183,6 +183,32 @@ async def test_a_file_from_before_items_keeps_everything(settings: SqliteSetting
     async with open_database(settings, prepare=partial(down, known=known, to=3)) as database:
         assert len(await SqliteJournal(database).messages("r_1", limit=9)) == 2
         assert len(await SqliteJournal(database).read("r_1", after=0, limit=9)) == 4
+
+
+OLD_USER = """
+INSERT INTO users (id, username, name_key, display_name, email, password_hash, role, created_at, disabled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+async def test_accounts_from_before_they_had_more_are_as_they_were(settings: SqliteSettings) -> None:
+    """They are active, have never been changed or seen, and can be; down again they lose what is new and no more."""
+    known = known_migrations()
+    old = a_user(1, email="a@example.org")
+    async with open_database(settings, prepare=partial(up, known=known[:4])) as database:
+        await database.write(lambda connection: connection.execute(OLD_USER, astuple(old)[:9]))
+    async with open_database(settings, prepare=partial(up, known=known)) as database:
+        directory, sessions = SqliteDirectory(database), SqliteSessions(database)
+        assert await directory.all_users(limit=9) == [old]
+        await directory.change_user(replace(old, rev=2, bio="new", state="leaving", avatar="a", email_verified=True))
+        await sessions.create_session(a_session(1), most=9)
+        await SqliteRelations(database).seen({old.id: 5})
+    async with open_database(settings, prepare=partial(down, known=known, to=4)) as database:
+        left = await database.read(lambda connection: connection.execute("SELECT * FROM users").fetchall())
+        assert left == [astuple(old)[:9]]
+    async with open_database(settings, prepare=partial(up, known=known)) as database:
+        assert await SqliteDirectory(database).all_users(limit=9) == [old]
+        assert await SqliteSessions(database).all_sessions(limit=9) == []
 
 
 @pytest.mark.parametrize(

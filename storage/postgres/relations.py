@@ -1,0 +1,142 @@
+"""Contacts, blocks and pictures in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
+from storage.listing import contacts_page, page_of
+from storage.postgres import account_statements as sql
+from storage.postgres.account_rows import avatar_of, block_of, contact_of
+from storage.postgres.connection import Connection
+from storage.postgres.pool import PostgresPool
+from storage.postgres.statements import SEEN
+from storage.records import Page
+from storage.storable import check, check_text, check_texts
+
+LOCK = 0x4A757374_4C656176  # "JustLeav"
+
+
+class PostgresRelations:
+    """The `Relations` port over a `PostgresPool`."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: PostgresPool) -> None:
+        self._pool = pool
+
+    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
+        """Ask somebody to be a contact, or accept what they asked."""
+        asked = ContactRecord(*pair_of(user, other), user, at)
+        check(asked)
+        (row,) = await self._pool.write(lambda connection: connection.fetch(sql.ASK_CONTACT, *astuple(asked)))
+        return contact_of(row)
+
+    async def contact(self, user: str, other: str) -> ContactRecord | None:
+        """Return what two people are to each other."""
+        rows = await self._pool.fetch(sql.CONTACT, min(user, other), max(user, other))
+        return contact_of(rows[0]) if rows else None
+
+    async def drop_contact(self, user: str, other: str) -> bool:
+        """Be contacts no longer, take a request back or reject one."""
+        return await self._write(sql.DROP_CONTACT, min(user, other), max(user, other)) != "DELETE 0"
+
+    async def contacts_of(self, user: str, *, cursor: str | None, limit: int) -> Page[ContactRecord]:
+        """Return a user's contacts and requests, by the other's id."""
+        rows = await self._pool.fetch(sql.CONTACTS_OF, user, cursor or "", max(limit, 0) + 1)
+        return contacts_page(user, [contact_of(row) for row in rows], limit)
+
+    async def all_contacts(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ContactRecord]:
+        """Return the first `limit` contacts and requests by `low` and `high`, above these."""
+        return [contact_of(row) for row in await self._pool.fetch(sql.ALL_CONTACTS, *after, max(limit, 0))]
+
+    async def put_contacts(self, contacts: Sequence[ContactRecord]) -> None:
+        """Store contacts just as they are."""
+        await self._put(sql.PUT_CONTACT, contacts)
+
+    async def block(self, user: str, other: str, *, at: int) -> bool:
+        """Have `user` block `other`; they are contacts no longer."""
+        block = BlockRecord(user, other, at)
+        check(block)
+
+        async def write(connection: Connection) -> bool:
+            await connection.execute(sql.DROP_CONTACT, min(user, other), max(user, other))
+            return await connection.execute(sql.BLOCK, *astuple(block)) == "INSERT 0 1"
+
+        return await self._pool.write(write)
+
+    async def unblock(self, user: str, other: str) -> bool:
+        """Lift a block."""
+        return await self._write(sql.UNBLOCK, user, other) != "DELETE 0"
+
+    async def blocks_of(self, user: str, *, cursor: str | None, limit: int) -> Page[tuple[str, int]]:
+        """Return whom a user blocks and since when, by id."""
+        rows = await self._pool.fetch(sql.BLOCKS_OF, user, cursor or "", max(limit, 0) + 1)
+        return page_of([cast("tuple[str, int]", tuple(row)) for row in rows], limit, lambda block: block[0])
+
+    async def blocked_by(self, user: str, others: Sequence[str]) -> list[str]:
+        """Return which of these block the user."""
+        rows = await self._pool.fetch(sql.BLOCKED_BY, user, list(dict.fromkeys(others)))
+        return [cast("str", row[0]) for row in rows]
+
+    async def all_blocks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[BlockRecord]:
+        """Return the first `limit` blocks by `user` and `other`, above these."""
+        return [block_of(row) for row in await self._pool.fetch(sql.ALL_BLOCKS, *after, max(limit, 0))]
+
+    async def put_blocks(self, blocks: Sequence[BlockRecord]) -> None:
+        """Store blocks just as they are."""
+        await self._put(sql.PUT_BLOCK, blocks)
+
+    async def put_avatar(self, avatar: AvatarRecord) -> None:
+        """Store a user's picture in place of the one before."""
+        await self._put(sql.PUT_AVATAR, [avatar])
+
+    async def avatar(self, user: str) -> AvatarRecord | None:
+        """Return a user's picture."""
+        rows = await self._pool.fetch(sql.AVATAR, user)
+        return avatar_of(rows[0]) if rows else None
+
+    async def drop_avatar(self, user: str) -> None:
+        """Delete a user's picture."""
+        await self._write(sql.DROP_AVATAR, user)
+
+    async def all_avatars(self, *, after: str = "", limit: int) -> list[AvatarRecord]:
+        """Return the first `limit` pictures by user, above `after`."""
+        return [avatar_of(row) for row in await self._pool.fetch(sql.ALL_AVATARS, after, max(limit, 0))]
+
+    async def drop_relations(self, user: str) -> None:
+        """Delete all contacts and blocks of a user, in both directions, and their picture."""
+        check_text(user)
+
+        async def write(connection: Connection) -> None:
+            await connection.fetch(sql.ONE_AT_A_TIME, LOCK)
+            for statement in (
+                sql.DROP_CONTACTS_ABOVE,
+                sql.DROP_CONTACTS_BELOW,
+                sql.DROP_BLOCKS_OF,
+                sql.DROP_BLOCKS_ON,
+                sql.DROP_AVATAR,
+            ):
+                await connection.execute(statement, user)
+
+        await self._pool.write(write)
+
+    async def seen(self, users: Mapping[str, int]) -> None:
+        """Remember when these users were last there; times only move forward."""
+        check_texts(users)
+        rows = sorted(users.items())  # so that two who write the same ones wait for each other and never in a circle
+        await self._pool.write(lambda connection: connection.executemany(SEEN, rows))
+
+    async def _write(self, statement: str, *texts: str) -> str:
+        check_texts(texts)
+        return await self._pool.write(lambda connection: connection.execute(statement, *texts))
+
+    async def _put(self, statement: str, records: Sequence[Struct]) -> None:
+        for record in records:
+            check(record)
+        rows = [astuple(record) for record in records]
+        await self._pool.write(lambda connection: connection.executemany(statement, rows))
