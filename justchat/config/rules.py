@@ -23,6 +23,16 @@ PROFILE_OVERRIDES: Mapping[str, Mapping[str, Value]] = {
         "command_burst": 1_000_000,
         "login_failures": 10_000,
         "sockets_per_user": 100_000,
+        "sockets_per_address": 1_000_000,
+        "arriving_per_address": 1_000_000,
+        "address_rate": 1e9,
+        "read_rate": 1e9,
+        "write_rate": 1e9,
+        "search_rate": 1e9,
+        "auth_rate": 1e9,
+        "user_command_rate": 1e9,
+        "room_rate": 1e9,
+        "access_token_seconds": 86_400,
     }
 }
 

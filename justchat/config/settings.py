@@ -17,7 +17,7 @@ DEFAULT_DATABASE = "sqlite:///data/justchat.db"
 # Never printed, and never taken from the command line, which every user of the machine can read.
 SECRET_SETTINGS = frozenset({"signing_key", "operator_token"})
 # Printed without the password that they may contain.
-URL_SETTINGS = frozenset({"database", "journal"})
+URL_SETTINGS = frozenset({"database", "journal", "smtp_url"})
 
 
 def _range(low: float, high: float, unit: str, help_text: str) -> Meta:
@@ -62,17 +62,43 @@ class Config(Struct, frozen=True, kw_only=True):
     signing_key_file: Annotated[
         str | None,
         _text(
-            "File with the key that signs access tokens, readable by its owner only. Unset: `signing.key` beside the "
-            "SQLite file, created on first start except in production."
+            "File with the keys that sign access tokens, readable by its owner only. Unset: `signing.key` beside the "
+            "SQLite file, created on first start except in production. `justchat keys rotate` changes keys."
         ),
     ] = None
     signing_key: Annotated[
         str | None,
-        _text("The signing key itself, at least 32 bytes, for platforms without files. Prefer `signing_key_file`."),
+        _text(
+            "The signing key itself, for platforms without files: a private key in PEM, or at least 32 bytes of text "
+            "for HS256. Prefer `signing_key_file`."
+        ),
     ] = None
-    access_token_seconds: Annotated[
-        int, _range(60, 604_800, "seconds", "Life of an access token (long until refresh tokens exist).")
-    ] = 43_200
+    signing_algorithm: Annotated[
+        Literal["EdDSA", "RS256", "HS256"],
+        _text("Algorithm of keys that are made from now on. Tokens of the first two can be checked by others."),
+    ] = "EdDSA"
+    access_token_seconds: Annotated[int, _range(60, 86_400, "seconds", "Life of an access token.")] = 600
+    session_idle_seconds: Annotated[
+        int, _range(60, 31_536_000, "seconds", "Life of a session that is not continued by its refresh token.")
+    ] = 1_209_600
+    session_max_seconds: Annotated[
+        int, _range(60, 315_360_000, "seconds", "Life of a session in any case; then one has to log in again.")
+    ] = 5_184_000
+    sessions_per_user: Annotated[
+        int, _range(1, 10_000, "sessions", "Sessions one user may have; of more, the one used longest ago ends.")
+    ] = 100
+    ticket_seconds: Annotated[float, _range(1, 600, "seconds", "Life of a ticket, which opens one WebSocket.")] = 30.0
+    registration: Annotated[
+        Literal["open", "invite", "closed"],
+        _text("Who may make an account: everybody, whoever has an invitation, or nobody but administrators."),
+    ] = "open"
+    registration_role: Annotated[
+        Literal["user", "guest"], _text("Server role of a new account; guests only read public rooms.")
+    ] = "user"
+    cookie_secure: Annotated[
+        Literal["yes", "no"],
+        _text("Whether browsers send the refresh cookie over TLS only (to this very machine they always do)."),
+    ] = "yes"
     token_issuer: Annotated[str, _text("`iss` of the tokens made here; tokens of another issuer are refused.")] = (
         "justchat"  # noqa: S105 - a name, not a secret
     )
@@ -96,8 +122,45 @@ class Config(Struct, frozen=True, kw_only=True):
         _text("Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served; they say nothing about this site."),
     ] = "yes"
 
+    # How much one caller may ask for.
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _text("Addresses or networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`."),
+    ] = ()
+    address_rate: Annotated[
+        float, _range(1, 1e9, "requests/min", "Requests one address may make without saying who calls.")
+    ] = 100.0
+    read_rate: Annotated[float, _range(1, 1e9, "requests/min", "Requests one user may make that only read.")] = 1200.0
+    write_rate: Annotated[
+        float, _range(1, 1e9, "requests/min", "Requests one user may make that change something.")
+    ] = 600.0
+    search_rate: Annotated[float, _range(1, 1e9, "requests/min", "Searches one user may make.")] = 120.0
+    auth_rate: Annotated[
+        float, _range(1, 1e9, "requests/min", "Logins, registrations and renewals from one address.")
+    ] = 60.0
+    user_command_rate: Annotated[
+        float, _range(0.1, 1e9, "commands/s", "Commands one user may send over all their WebSockets, sustained.")
+    ] = 20.0
+    room_rate: Annotated[
+        float, _range(1, 1e9, "commands/s", "Commands one room takes from all its members together, sustained.")
+    ] = 1000.0
+    sockets_per_address: Annotated[int, _range(1, 1_000_000, "sockets", "WebSockets one address may hold open.")] = 100
+    arriving_per_address: Annotated[
+        int, _range(1, 1_000_000, "sockets", "WebSockets of one address that have not said who they are.")
+    ] = 20
+
+    # Mail, for addresses to be verified.
+    smtp_url: Annotated[
+        str | None,
+        _text("Where mail is handed in: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`. Unset: no mail."),
+    ] = None
+    mail_from: Annotated[str, _text("Sender of that mail.")] = "justchat@localhost"
+
     # Sizes of what comes in.
     body_max_characters: Annotated[int, _range(1, 65_536, "characters", "Longest body of a message.")] = 4000
+    avatar_max_bytes: Annotated[
+        int, _range(1024, 16_777_216, "bytes", "Largest picture that a user may upload as their own.")
+    ] = 2_097_152
     frame_max_bytes: Annotated[int, _range(1024, 65_536, "bytes", "Largest WebSocket message that is accepted.")] = (
         16_384
     )

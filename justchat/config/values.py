@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from unicodedata import category
 
 from msgspec import Struct
 
 from justchat.config.catalogue import Setting, Value, plain
+from justchat.config.mail_url import is_mail_url
 from storage.url import without_password
 
 SIGNING_KEY_MIN_BYTES = 32
@@ -23,7 +25,9 @@ _DATABASE = re.compile(r"sqlite:///[^?#]*[^/?#]|memory://|postgres(ql)?://\S+")
 _JOURNAL = re.compile(r"mongodb(\+srv)?://\S+")
 _ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {("http", ":80"), ("https", ":443")}
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 _HOST = re.compile(r"[A-Za-z0-9.:%_-]+")
+_PRIVATE_KEY = re.compile(r"-----BEGIN (RSA )?PRIVATE KEY-----.+-----END (RSA )?PRIVATE KEY-----", re.DOTALL)
 _SHOWN = 60
 
 
@@ -36,10 +40,13 @@ class Rejected(Struct, frozen=True):
 class _TextRule(Struct, frozen=True):
     accepted: str
     holds: Callable[[str], bool]
+    has_lines: bool = False
 
 
-def _long_enough(minimum: int) -> Callable[[str], bool]:
-    return lambda text: len(text.encode()) >= minimum
+def _is_signing_key(text: str) -> bool:
+    # Whether a key in PEM is good is found out by whoever can read it; that it is no secret is clear here.
+    is_kind = "-----BEGIN" not in text or _PRIVATE_KEY.search(text) is not None
+    return is_kind and len(text.encode()) >= SIGNING_KEY_MIN_BYTES
 
 
 _TEXT_RULES: dict[str, _TextRule] = {
@@ -53,11 +60,17 @@ _TEXT_RULES: dict[str, _TextRule] = {
         lambda text: _JOURNAL.fullmatch(text) is not None,
     ),
     "signing_key_file": _TextRule("a path", bool),
-    "signing_key": _TextRule(f"text of at least {SIGNING_KEY_MIN_BYTES} bytes", _long_enough(SIGNING_KEY_MIN_BYTES)),
+    "signing_key": _TextRule(
+        f"a private key in PEM without a password, or text of at least {SIGNING_KEY_MIN_BYTES} bytes",
+        _is_signing_key,
+        has_lines=True,
+    ),
     "operator_token": _TextRule(
         f"ASCII text without spaces of at least {OPERATOR_TOKEN_MIN_BYTES} bytes",
         lambda text: text.isascii() and " " not in text and len(text) >= OPERATOR_TOKEN_MIN_BYTES,
     ),
+    "smtp_url": _TextRule("smtp://user:password@host:587", is_mail_url),
+    "mail_from": _TextRule("an e-mail address", lambda text: _ADDRESS.fullmatch(text) is not None),
     "token_issuer": _TextRule("text of 1 to 200 characters", lambda text: 1 <= len(text) <= 200),
 }
 
@@ -71,7 +84,7 @@ def accepted(setting: Setting) -> str:
         unit = f" {setting.unit}" if setting.unit else ""
         return f"{noun} from {plain(setting.low)} to {plain(setting.high)}{unit}"
     if setting.kind == "list":
-        return "origins such as https://chat.example.org, or *"
+        return _LISTS[setting.name].accepted
     return _TEXT_RULES[setting.name].accepted
 
 
@@ -87,7 +100,8 @@ def parse_text(setting: Setting, text: str) -> Value | Rejected:
     if setting.kind == "number" and _NUMBER.fullmatch(trimmed):
         return _checked(setting, float(trimmed))
     if setting.kind == "choice":
-        return _checked(setting, trimmed.lower())
+        by_lower = {choice.lower(): choice for choice in setting.choices}
+        return _checked(setting, by_lower.get(trimmed.lower(), trimmed))
     return _reject(setting, text)
 
 
@@ -105,13 +119,13 @@ def _checked(setting: Setting, value: object) -> Value | Rejected:
         case "integer" | "number":
             checked = _number_in_range(setting, value)
         case "list":
-            checked = _origins(value)
+            checked = _list_of(setting, value)
         case "choice":
             checked = value if isinstance(value, str) and value in setting.choices else None
         case "text":
-            checked = value if isinstance(value, str) and _printable(value) else None
-            if checked is not None and not _TEXT_RULES[setting.name].holds(checked):
-                checked = None
+            rule = _TEXT_RULES[setting.name]
+            is_text = isinstance(value, str) and _printable(_on_one_line(value) if rule.has_lines else value)
+            checked = value if isinstance(value, str) and is_text and rule.holds(value) else None
     return _reject(setting, value) if checked is None else checked
 
 
@@ -123,17 +137,15 @@ def _number_in_range(setting: Setting, value: object) -> int | float | None:
     return None
 
 
-def _origins(value: object) -> tuple[str, ...] | None:
+def _list_of(setting: Setting, value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
-    found = [_origin(part) for part in value]
+    found = [_LISTS[setting.name].normal(part) if isinstance(part, str) else None for part in value]
     return None if None in found else tuple(part for part in found if part is not None)
 
 
-def _origin(text: object) -> str | None:
+def _origin(text: str) -> str | None:
     """Normalise an origin to what a browser sends: lower case, without the scheme's default port."""
-    if not isinstance(text, str):
-        return None
     if text == "*":
         return text
     match = _ORIGIN.fullmatch(text.lower())
@@ -143,8 +155,31 @@ def _origin(text: object) -> str | None:
     return f"{scheme}://{host}" + ("" if port is None or (scheme, port) in _DEFAULT_PORTS else port)
 
 
+def _network(text: str) -> str | None:
+    """Normalise an address or a network; an address is a network of one."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return None
+
+
+class _ListRule(Struct, frozen=True):
+    accepted: str
+    normal: Callable[[str], str | None]
+
+
+_LISTS: dict[str, _ListRule] = {
+    "allowed_origins": _ListRule("origins such as https://chat.example.org, or *", _origin),
+    "trusted_proxies": _ListRule("addresses or networks such as 10.0.0.0/8", _network),
+}
+
+
 def _printable(text: str) -> bool:
     return not any(category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\r", "").replace("\n", " ")
 
 
 def _reject(setting: Setting, value: object) -> Rejected:

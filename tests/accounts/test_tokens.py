@@ -1,229 +1,188 @@
-"""Access tokens: what is accepted, and that nothing else is, however it is made."""
+"""Access tokens: what is accepted, for how long, and what others are told about the keys."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
 
 import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justchat.accounts.signing_key import SigningKey, fresh_signing_key, signing_key_from
-from justchat.accounts.tokens import AUDIENCE, LEEWAY_SECONDS, TOKEN_TYPE, Claims, TokenProblem, Tokens
-from justchat.ids import is_id, new_id
+from justchat.accounts.key_ring import LOOK_SECONDS, KeyRing
+from justchat.accounts.key_set import KeptKey, KeySet, fresh_keys, rotated
+from justchat.accounts.signing_key import Algorithm, fresh_signing_key
+from justchat.accounts.tokens import (
+    AUDIENCE,
+    LEEWAY_SECONDS,
+    TOKEN_MAX_CHARACTERS,
+    Claims,
+    TokenProblem,
+    Tokens,
+    retired_seconds,
+)
+from justchat.ids import is_id
+from tests.accounts.forging import ALGORITHMS, LIFE, NOW, SESSION, USER, Clock, forge, key_of, leave, tokens, with_claim
 
-KEY = signing_key_from("0123456789abcdef" * 4)
-USER = new_id("u")
-NOW = 1_700_000_000
-Edit = Callable[[dict[str, object], dict[str, object]], None]
-
-
-class Clock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def tokens(*keys: SigningKey, clock: Callable[[], float] | None = None, issuer: str = "justchat") -> Tokens:
-    """Tokens of our key, with a clock at NOW."""
-    return Tokens(keys or [KEY], issuer=issuer, access_seconds=600, clock=clock or Clock())
+REFUSED = TokenProblem.UNAUTHENTICATED
+CLAIMS = ("iss", "aud", "sub", "sid", "exp", "iat", "jti")
+BEFORE = KeySet(KeptKey(fresh_signing_key()), KeptKey(fresh_signing_key()))
 
 
-def forge(edit: Edit, *, key: bytes | str = KEY.signing, algorithm: str = "HS256") -> str:
-    """A token like ours, signed with PyJWT directly, after `edit` has changed its claims and headers."""
-    claims: dict[str, object] = {
-        "iss": "justchat", "aud": AUDIENCE, "sub": USER, "exp": NOW + 600, "iat": NOW, "jti": "t_1",
-    }  # fmt: skip
-    headers: dict[str, object] = {"typ": TOKEN_TYPE, "kid": KEY.kid}
-    edit(claims, headers)
-    return jwt.PyJWS().encode(json.dumps(claims).encode(), key, algorithm, headers)
+def after(keys: KeySet = BEFORE, *, at: float = NOW) -> KeySet:
+    """The keys after a rotation."""
+    return rotated(keys, fresh_signing_key, now=at, retired_seconds=retired_seconds(LIFE))
 
 
-def leave(claims: dict[str, object], headers: dict[str, object]) -> None:
-    """Change nothing."""
+def ring(keys: KeySet) -> KeyRing:
+    """A ring in which retired keys verify for as long as their tokens live."""
+    return KeyRing(keys, retired_seconds=retired_seconds(LIFE))
 
 
-def with_claim(name: str, value: object) -> Edit:
-    """Set one claim."""
-    return lambda claims, headers: claims.update({name: value})
+def kids(published: dict[str, list[dict[str, str]]]) -> list[str]:
+    """The names of the published keys."""
+    return [key["kid"] for key in published["keys"]]
 
 
-def without_claim(name: str) -> Edit:
-    """Drop one claim."""
-    return lambda claims, headers: claims.__delitem__(name)
-
-
-def with_header(name: str, value: object) -> Edit:
-    """Set one header."""
-    return lambda claims, headers: headers.update({name: value})
-
-
-def test_an_issued_token_is_accepted_and_says_who() -> None:
-    """All claims are there, and the life is the configured one."""
-    ours = tokens()
-    token, expires_in_seconds = ours.issue(USER)
-    assert expires_in_seconds == 600
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_issued_token_is_accepted_and_says_who(algorithm: Algorithm) -> None:
+    """All claims are there and no others, the life is the configured one, and the header says no more than it must."""
+    key = key_of(algorithm)
+    ours = tokens(key)
+    token, expires_in_seconds = ours.issue(USER, SESSION)
+    assert expires_in_seconds == LIFE
     claims = ours.verify(token)
     assert isinstance(claims, Claims)
-    assert (claims.sub, claims.iss, claims.aud, claims.iat, claims.exp) == (
-        USER, "justchat", AUDIENCE, NOW, NOW + 600,
-    )  # fmt: skip
     assert is_id("t", claims.jti)
-    assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": KEY.kid, "typ": "at+jwt"}
-    assert ours.issue(USER)[0] != token
+    assert claims == Claims("justchat", AUDIENCE, USER, SESSION, NOW + LIFE, NOW, claims.jti)
+    assert sorted(json.loads(jwt.PyJWS().decode(token, key.verifying, [algorithm]))) == sorted(CLAIMS)
+    assert jwt.get_unverified_header(token) == {"alg": algorithm, "kid": key.kid, "typ": "at+jwt"}
+    assert ours.issue(USER, SESSION)[0] != token
 
 
-def test_a_forged_token_without_a_flaw_would_be_accepted() -> None:
-    """The rejections below are for the flaw, not for the way the test makes tokens."""
-    assert isinstance(tokens().verify(forge(leave)), Claims)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_forged_token_without_a_flaw_would_be_accepted(algorithm: Algorithm) -> None:
+    """The refusals in these tests are for the flaw, not for the way the tests make tokens."""
+    assert isinstance(tokens(key_of(algorithm)).verify(forge(leave, key_of(algorithm))), Claims)
+
+
+def test_the_longest_token_of_ours_is_not_too_long() -> None:
+    """The longest issuer that a setting allows, in the longest characters, under the key with the longest signature."""
+    ours = tokens(key_of("RS256"), issuer="\U0001f680" * 200)
+    token, _ = ours.issue(USER, SESSION)
+    # 4096 bits take twice as much room as the 2048 of this key.
+    assert len(token) + 342 <= TOKEN_MAX_CHARACTERS
+    assert isinstance(ours.verify(token), Claims)
 
 
 def test_a_token_expires_with_a_little_leeway_and_says_so() -> None:
     """Expired is told apart from invalid, so that a client knows to refresh."""
     clock = Clock()
-    ours = tokens(clock=clock)
-    token, _ = ours.issue(USER)
-    clock.now = NOW + 600 + LEEWAY_SECONDS - 0.5
+    ours = tokens(key_of("EdDSA"), clock=clock)
+    token, _ = ours.issue(USER, SESSION)
+    clock.now = NOW + LIFE + LEEWAY_SECONDS - 0.5
     assert isinstance(ours.verify(token), Claims)
-    clock.now = NOW + 600 + LEEWAY_SECONDS
+    clock.now = NOW + LIFE + LEEWAY_SECONDS
     assert ours.verify(token) is TokenProblem.TOKEN_EXPIRED
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        *[without_claim(name) for name in ("iss", "aud", "sub", "exp", "iat", "jti")],
-        *[with_claim(name, None) for name in ("iss", "aud", "sub", "exp", "iat", "jti")],
-        with_claim("iss", "somebody"),
-        with_claim("iss", ["justchat"]),
-        with_claim("aud", "justchat:refresh"),
-        with_claim("aud", [AUDIENCE]),
-        with_claim("sub", 7),
-        with_claim("sub", "ann"),
-        with_claim("sub", new_id("r")),
-        with_claim("exp", str(NOW + 600)),
-        with_claim("exp", float("inf")),
-        with_claim("exp", float("nan")),
-        with_claim("exp", 10**30),
-        with_claim("exp", -1),
-        with_claim("exp", True),
-        with_claim("iat", NOW + LEEWAY_SECONDS + 1),
-        with_claim("jti", ""),
-        with_header("typ", "JWT"),
-        with_header("typ", "rt+jwt"),
-        with_header("typ", ["at+jwt"]),
-        with_header("kid", "unknown"),
-        with_header("kid", ""),
-        with_header("crit", ["x"]),
-        lambda claims, headers: headers.pop("kid"),
-        lambda claims, headers: headers.pop("typ"),
-    ],
-)
-def test_a_signed_token_with_one_flaw_is_refused(edit: Edit) -> None:
-    """Every claim is required with its exact type, and the headers are ours."""
-    assert tokens().verify(forge(edit)) is TokenProblem.UNAUTHENTICATED
+def test_clocks_may_differ_a_little() -> None:
+    """A token from a moment ahead is accepted within the leeway, and not beyond."""
+    ours = tokens(key_of("EdDSA"))
+    ahead = forge(with_claim("iat", NOW + LEEWAY_SECONDS), key_of("EdDSA"))
+    assert isinstance(ours.verify(ahead), Claims)
+    assert ours.verify(forge(with_claim("iat", NOW + LEEWAY_SECONDS + 1), key_of("EdDSA"))) is REFUSED
 
 
-def test_another_key_another_algorithm_or_none_is_refused() -> None:
-    """The key table decides on key and algorithm; what the token proposes does not matter."""
-    other = fresh_signing_key()
-    assert tokens().verify(forge(leave, key=other.signing)) is TokenProblem.UNAUTHENTICATED
-    assert tokens().verify(forge(with_header("kid", other.kid), key=other.signing)) is TokenProblem.UNAUTHENTICATED
-    assert tokens().verify(forge(leave, algorithm="HS384")) is TokenProblem.UNAUTHENTICATED
-    assert tokens().verify(forge(leave, key="", algorithm="none")) is TokenProblem.UNAUTHENTICATED
-    embedded = with_header("jwk", {"kty": "oct", "k": base64.urlsafe_b64encode(other.signing).decode()})
-    assert tokens().verify(forge(embedded, key=other.signing)) is TokenProblem.UNAUTHENTICATED
+def test_a_token_of_the_former_key_is_good_until_it_has_run_out() -> None:
+    """Nobody is logged out by a rotation, and what the former key signed last lives as long as any other token."""
+    clock = Clock()
+    former = tokens(ring(BEFORE), clock=clock)
+    # A running server may not have looked yet.
+    clock.now = NOW + LOOK_SECONDS
+    token, _ = former.issue(USER, SESSION)
+    clock.now = NOW + LOOK_SECONDS + LIFE + LEEWAY_SECONDS - 1
+    ours = tokens(ring(after(at=NOW)), clock=clock)
+    assert isinstance(ours.verify(token), Claims)
+    assert jwt.get_unverified_header(ours.issue(USER, SESSION)[0])["kid"] == BEFORE.next.key.kid
+    clock.now += 1
+    assert ours.verify(token) is TokenProblem.TOKEN_EXPIRED
+    assert tokens(BEFORE.next.key).verify(token) is REFUSED
 
 
-def test_no_part_of_a_token_can_be_changed() -> None:
-    """Every character of it is covered: by the signature, or by being the signature."""
-    ours = tokens()
-    token, _ = ours.issue(USER)
-    for place in range(len(token)):
-        changed = "B" if token[place] != "B" else "C"
-        assert ours.verify(token[:place] + changed + token[place + 1 :]) is TokenProblem.UNAUTHENTICATED
+def test_a_retired_key_signs_nothing_that_outlives_its_tokens() -> None:
+    """Whoever has got hold of a former key can make any token with it, and gets nobody in once its time has passed."""
+    clock = Clock()
+    ours = tokens(ring(after()), clock=clock)
+    for life_seconds, problem in ((10**6, REFUSED), (LIFE, TokenProblem.TOKEN_EXPIRED)):
+        stolen = forge(with_claim("exp", NOW + life_seconds), BEFORE.current.key)
+        clock.now = NOW + retired_seconds(LIFE) - 0.5
+        assert life_seconds == LIFE or isinstance(ours.verify(stolen), Claims)
+        clock.now += 0.5
+        assert ours.verify(stolen) is problem
 
 
-def test_a_token_of_another_issuer_with_the_same_key_is_refused() -> None:
-    """Two services that share a key by mistake do not share users."""
-    token, _ = tokens(issuer="other").issue(USER)
-    assert tokens().verify(token) is TokenProblem.UNAUTHENTICATED
+def test_the_next_key_is_published_before_it_signs() -> None:
+    """Whoever verifies elsewhere has known a key for a whole period when its first token comes."""
+    clock = Clock()
+    published = tokens(ring(BEFORE), clock=clock).jwks()
+    assert kids(published) == [BEFORE.current.key.kid, BEFORE.next.key.kid]
+    following = after(at=NOW + 100)
+    ours = tokens(ring(following), clock=clock)
+    assert jwt.get_unverified_header(ours.issue(USER, SESSION)[0])["kid"] in kids(published)
+    assert kids(ours.jwks()) == [BEFORE.next.key.kid, following.next.key.kid, BEFORE.current.key.kid]
+    clock.now = NOW + 100 + retired_seconds(LIFE)
+    assert kids(ours.jwks()) == [BEFORE.next.key.kid, following.next.key.kid]
 
 
-def test_an_old_key_verifies_until_it_is_taken_away() -> None:
-    """Keys can be changed without logging anybody out: the first signs, all verify."""
-    old, new = KEY, fresh_signing_key()
-    token, _ = tokens(old).issue(USER)
-    both = tokens(new, old)
-    assert isinstance(both.verify(token), Claims)
-    assert jwt.get_unverified_header(both.issue(USER)[0])["kid"] == new.kid
-    assert tokens(new).verify(token) is TokenProblem.UNAUTHENTICATED
+def test_a_token_of_the_next_key_is_good_already() -> None:
+    """Of two processes that share the keys one may see a rotation before the other."""
+    token, _ = tokens(ring(after())).issue(USER, SESSION)
+    assert isinstance(tokens(ring(BEFORE)).verify(token), Claims)
 
 
-def b64(value: object) -> str:
-    """A value as a segment of a token."""
-    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+@pytest.mark.parametrize(("algorithm", "members"), [("EdDSA", {"crv", "x"}), ("RS256", {"n", "e"})])
+def test_others_can_check_tokens_by_what_is_published(algorithm: Algorithm, members: set[str]) -> None:
+    """The published key is enough for another library, and has no private part."""
+    ours = tokens(key_of(algorithm))
+    (published,) = ours.jwks()["keys"]
+    assert published.keys() == {"kty", "kid", "alg", "use", *members}
+    assert (published["kid"], published["alg"], published["use"]) == (key_of(algorithm).kid, algorithm, "sig")
+    token, _ = ours.issue(USER, SESSION)
+    claims = jwt.decode(
+        token, jwt.PyJWK(published), [algorithm], audience=AUDIENCE, options={"verify_exp": False, "verify_iat": False}
+    )
+    assert claims["sub"] == USER
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        "",
-        ".",
-        "..",
-        "a.b",
-        "a.b.c.d",
-        "\x00",
-        "é" * 10,
-        "\ud800",
-        "=" * 100,
-        "a" * 1_000_000,
-        f"{b64([])}.{b64({})}.AAAA",
-        f"{b64(None)}.{b64({})}.AAAA",
-        f"{b64({'alg': ['HS256'], 'kid': KEY.kid})}.{b64({})}.AAAA",
-        f"{b64({'alg': 'HS256', 'kid': [1]})}.{b64({})}.AAAA",
-        f"{b64({'alg': 'HS256', 'kid': {}})}.{b64({})}.AAAA",
-        f"{b64({'kid': KEY.kid})}.{b64({})}.AAAA",
-        f"{b64({'alg': 'HS256', 'kid': KEY.kid, 'b64': False, 'crit': ['b64']})}..AAAA",
-        f"{b64(b'[' * 1200)}.{b64({})}.AAAA",
-        f"{b64(b'1' * 1400)}.{b64({})}.AAAA",
-        f"{b64(bytes([255]))}.{b64({})}.AAAA",
-    ],
-)
-def test_garbage_is_refused_and_never_crashes(token: str) -> None:
-    """Tokens come from strangers."""
-    assert tokens().verify(token) is TokenProblem.UNAUTHENTICATED
+def test_nothing_is_published_of_a_secret() -> None:
+    """Neither of a current key nor of a next or retired one."""
+    secret = key_of("HS256")
+    keys = KeySet(KeptKey(secret), KeptKey(fresh_signing_key("HS256")))
+    assert tokens(ring(keys)).jwks() == {"keys": []}
+    following = rotated(keys, fresh_signing_key, now=NOW, retired_seconds=retired_seconds(LIFE))
+    published = tokens(ring(following)).jwks()
+    assert kids(published) == [following.next.key.kid]
+    assert secret.text not in json.dumps(published)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
-    max_leaves=3,
-)
-HEADERS = st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jku"]), JSON, max_size=4)
-CLAIMS = st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "iat", "jti"]), JSON, max_size=6)
+def test_two_services_with_one_key_do_not_share_users() -> None:
+    """A token of another issuer is refused, even with our key on it."""
+    token, _ = tokens(key_of("HS256"), issuer="other").issue(USER, SESSION)
+    assert tokens(key_of("HS256")).verify(token) is REFUSED
 
 
-@given(HEADERS, CLAIMS, st.binary(max_size=40))
-def test_any_unsigned_structure_is_refused(headers: dict[str, object], claims: object, signature: bytes) -> None:
-    """Shaped like a token, signed by nobody."""
-    for head in (headers, headers | {"alg": "HS256", "kid": KEY.kid, "typ": TOKEN_TYPE}):
-        token = f"{b64(head)}.{b64(claims)}.{b64(signature)}"
-        assert tokens().verify(token) is TokenProblem.UNAUTHENTICATED
-
-
-@given(CLAIMS, st.integers(0, 2**40))
-def test_any_signed_claims_are_accepted_only_if_they_are_ours_and_current(claims: dict[str, object], now: int) -> None:
-    """Even with our own key on it, a payload that is not exactly right gets nobody in, and nothing crashes."""
-    verified = tokens(clock=lambda: now).verify(forge(lambda into, headers: into.update(claims)))
-    if isinstance(verified, Claims):
-        assert verified.iat - LEEWAY_SECONDS <= now < verified.exp + LEEWAY_SECONDS
-        assert (verified.iss, verified.aud) == ("justchat", AUDIENCE)
+@given(st.lists(st.tuples(st.integers(0, 2 * LIFE), st.booleans()), max_size=12))
+def test_no_rotation_ends_a_token_early(steps: list[tuple[int, bool]]) -> None:
+    """After any series of pauses, rotations and tokens, each token is good for exactly as long as it says."""
+    clock = Clock()
+    keys = fresh_keys(fresh_signing_key, now=NOW)
+    issued: list[tuple[str, float]] = []
+    for pause_seconds, is_rotation in steps:
+        clock.now += pause_seconds
+        if is_rotation:
+            keys = after(keys, at=clock.now)
+        ours: Tokens = tokens(ring(keys), clock=clock)
+        issued.append((ours.issue(USER, SESSION)[0], clock.now + LIFE + LEEWAY_SECONDS))
+        for token, until in issued:
+            assert isinstance(ours.verify(token), Claims) == (clock.now < until)

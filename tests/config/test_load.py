@@ -68,9 +68,16 @@ SOME_VALUE = {
     "log_format": "json",
     "signing_key_file": "key",
     "signing_key": KEY,
+    "signing_algorithm": "RS256",
     "token_issuer": "me",
     "allowed_origins": "https://a.example",
     "operator_token": "abcdefghijklmnopqrst",
+    "registration": "invite",
+    "registration_role": "guest",
+    "cookie_secure": "no",
+    "trusted_proxies": "10.0.0.0/8",
+    "smtp_url": "smtp://mail.example",
+    "mail_from": "chat@mail.example",
 }
 
 
@@ -114,7 +121,7 @@ def test_every_setting_can_be_given_by_flag_variable_and_file(setting: Setting) 
         ([], "JUSTCHAT_OUTBOX_ITEM", "", "JUSTCHAT_OUTBOX_ITEM", "JUSTCHAT_OUTBOX_ITEMS"),
         ([], "JUSTCHAT_CONFG", "", "JUSTCHAT_CONFG", "JUSTCHAT_CONFIG"),
         ([], "", "outbox-items = 5", "outbox-items", "outbox_items"),
-        ([], "", "[room]\ninbox = 5", "room", "room_inbox"),
+        ([], "", "[rooms]\nactive = 5", "rooms", "room_rate"),
     ],
 )
 def test_an_unknown_key_is_an_error_that_names_the_nearest(
@@ -207,6 +214,15 @@ def test_the_flag_names_the_file_before_the_variable_does() -> None:
 def test_settings_that_contradict_each_other_are_refused(argv: list[str]) -> None:
     """Each value is in range, the combination makes no sense."""
     assert len(bad(load(*argv))) == 1
+
+
+def test_a_signing_key_in_pem_keeps_its_lines() -> None:
+    """From a variable and from a file it is what was written."""
+    text = f"-----BEGIN PRIVATE KEY-----\n{'M' * 64}\n-----END PRIVATE KEY-----"
+    assert good(load(JUSTCHAT_SIGNING_KEY=text)).signing_key == text
+    assert good(load(file=f'signing_key = """{text}"""')).signing_key == text
+    (line,) = bad(load(JUSTCHAT_SIGNING_KEY=text.replace("PRIVATE", "PUBLIC")))
+    assert line.endswith("accepted is a private key in PEM without a password, or text of at least 32 bytes")
 
 
 def test_two_signing_keys_are_one_too_many() -> None:

@@ -15,7 +15,7 @@ PROMISED = {
     "host": "127.0.0.1",
     "port": 8000,
     "database": "sqlite:///data/justchat.db",
-    "access_token_seconds": 43_200,
+    "access_token_seconds": 600,
     "allowed_origins": (),
     "bcrypt_cost": 12,
     "login_failures": 10,

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from justchat.config.catalogue import BY_NAME, SETTINGS, Setting, Value, plain
 from justchat.config.values import Rejected, parse_text, parse_typed
 
+PEM = f"-----BEGIN PRIVATE KEY-----\n{'M' * 64}\n-----END PRIVATE KEY-----\n"
+
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
@@ -51,6 +53,16 @@ from justchat.config.values import Rejected, parse_text, parse_typed
         ("database", "oracle://", None),
         ("signing_key", "x" * 31, None),
         ("signing_key", "é" * 16, "é" * 16),
+        ("signing_key", PEM, PEM),
+        ("signing_key", PEM.replace("\n", "\r\n"), PEM.replace("\n", "\r\n")),
+        ("signing_key", PEM.replace("\n", "\\n"), PEM.replace("\n", "\\n")),
+        ("signing_key", PEM.replace("PRIVATE", "RSA PRIVATE"), PEM.replace("PRIVATE", "RSA PRIVATE")),
+        ("signing_key", PEM.replace("PRIVATE", "PUBLIC"), None),
+        ("signing_key", PEM.replace("PRIVATE", "ENCRYPTED PRIVATE"), None),
+        ("signing_key", PEM.replace("PRIVATE", "EC PRIVATE"), None),
+        ("signing_key", PEM[:50], None),
+        ("signing_key", PEM.replace("M", "\0"), None),
+        ("signing_key_file", "a\nb", None),
         ("operator_token", "with a space in the middle", None),
         ("operator_token", "\udcff" * 20, None),
         ("allowed_origins", "https://*.example.org", None),
@@ -106,6 +118,8 @@ def test_a_rejection_names_the_accepted_range_and_quotes_no_secret() -> None:
     assert isinstance(secret, Rejected)
     assert "hunter2" not in secret.detail
     assert "32 bytes" in secret.detail
+    public = parse_text(BY_NAME["signing_key"], PEM.replace("PRIVATE", "PUBLIC"))
+    assert public == Rejected("accepted is a private key in PEM without a password, or text of at least 32 bytes")
     long = parse_text(BY_NAME["host"], "!" * 10_000)
     assert isinstance(long, Rejected)
     assert len(long.detail) < 200
