@@ -14,11 +14,15 @@ from functools import partial
 import trio
 
 from actors import Reply
+from justchat.accounts.identity import Identity
 from justchat.connections.catch_up import CatchUp
 from justchat.connections.commands import answer_to, command_of
 from justchat.connections.line import Asked, Request, RequestLine
-from justchat.connections.rate import TokenBucket
+from justchat.connections.liveness import Liveness, Sign
+from justchat.connections.patience import Patience
+from justchat.connections.renewal import renewed
 from justchat.connections.services import Services
+from justchat.connections.standing import Notice, Standing
 from justchat.connections.streams import Join, fetch_page, join_stream
 from justchat.door.frames import PING, text_frame
 from justchat.door.socket import SocketClosed, WebSocket
@@ -33,6 +37,7 @@ from justchat.wire.frames import (
     Fetch,
     Hello,
     Ping,
+    Refresh,
     Subscribe,
     Unsubscribe,
     decode_frame,
@@ -50,32 +55,30 @@ class Connection:
     """The sink of its user's subscriptions, and the reader of its socket."""
 
     __slots__ = (
-        "_bucket",
         "_catch_up",
         "_catching_up",
         "_closed",
-        "_heard_at",
         "_line",
+        "_liveness",
         "_opened",
+        "_patience",
         "_pending",
-        "_pinged_at",
-        "_rate_strikes",
+        "_refreshing",
         "_rejoins",
         "_services",
         "_serving",
         "_socket",
-        "_strikes",
+        "_standing",
         "_subscribes_all",
-        "_was_queued",
         "force",
         "offer",
         "subscriptions",
         "user_id",
     )
 
-    def __init__(self, socket: WebSocket, user: str, services: Services, *, subscribes_all: bool) -> None:
+    def __init__(self, socket: WebSocket, identity: Identity, services: Services, *, subscribes_all: bool) -> None:
         limits = services.limits
-        self.user_id = user
+        self.user_id = identity.user.id
         self.subscriptions: dict[str, Subscription] = {}
         # Fan-out calls these for every delivery: they are the socket's own, with nothing in between.
         self.offer = socket.offer
@@ -83,7 +86,9 @@ class Connection:
         self._socket = socket
         self._services = services
         self._subscribes_all = subscribes_all
-        self._bucket = TokenBucket(per_second=limits.command_rate, burst=limits.command_burst, now=trio.current_time())
+        self._standing = Standing(identity, now=trio.current_time(), wall_ms=services.wall_ms())
+        self._refreshing: trio.CancelScope | None = None
+        self._patience = Patience(limits, trio.current_time(), user=self.user_id, of_users=services.user_paces)
         self._catch_up = CatchUp(self, rooms=services.rooms, journal=services.journal, page=limits.catch_up_page)
         self._catching_up: trio.CancelScope | None = None
         self._line = RequestLine(asked_max=limits.queued_requests)
@@ -91,13 +96,14 @@ class Connection:
         self._rejoins: dict[str, int] = {}
         self._serving: trio.CancelScope | None = None
         self._pending: dict[Reply[object], tuple[float, CommandFrame]] = {}
-        self._heard_at = trio.current_time()
-        self._pinged_at: float | None = None
-        self._strikes = 0
-        self._rate_strikes = 0
-        self._was_queued = False
+        self._liveness = Liveness(trio.current_time())
         self._opened = False
         self._closed = False
+
+    @property
+    def identity(self) -> Identity:
+        """By which right it is open."""
+        return self._standing.identity
 
     def open(self, welcome: bytes, joins: Iterable[Join]) -> None:
         """Say welcome, then join these rooms and those that the user joined meanwhile."""
@@ -132,7 +138,7 @@ class Connection:
     def _take(self, text: str) -> None:
         frame = decode_frame(text)
         # What is refused counts too: looking at it was the work.
-        wait = self._bucket.take(trio.current_time())
+        wait = self._patience.take(trio.current_time())
         if wait:
             self._slow_down(frame_id_of(text) if isinstance(frame, Refusal) else frame.id, wait)
             return
@@ -146,21 +152,20 @@ class Connection:
                 self.say(server_frames.error(_GREETED, frame_id=frame_id))
             case Subscribe() | Unsubscribe() | Fetch():
                 self._request(frame)
+            case Refresh():
+                self._refresh_soon(frame)
             case _:
                 self._submit(frame)
 
     def _refuse_frame(self, refusal: Refusal, frame_id: str | None) -> None:
         self.say(server_frames.error(refusal, frame_id=frame_id))
-        if refusal.code is ErrorCode.INVALID_FRAME:
-            self._strikes += 1
-            if self._strikes >= self._services.limits.strikes:
-                self.close(CloseCode.BAD_FRAME, "too many frames that are none")
+        if refusal.code is ErrorCode.INVALID_FRAME and self._patience.is_over_for_nonsense():
+            self.close(CloseCode.BAD_FRAME, "too many frames that are none")
 
     def _slow_down(self, frame_id: str | None, wait: float) -> None:
         refusal = Refusal(ErrorCode.RATE_LIMITED, "too many commands; slow down", (), round(wait, 3))
         self.say(server_frames.error(refusal, frame_id=frame_id))
-        self._rate_strikes += 1
-        if self._rate_strikes >= self._services.limits.rate_strikes:
+        if self._patience.is_over_for_haste():
             self.close(CloseCode.RATE_LIMITED, "too many commands")
 
     def _submit(self, frame: CommandFrame) -> None:
@@ -171,6 +176,8 @@ class Connection:
     def _hand_in(self, frame: CommandFrame) -> Refusal | None:
         """Give a command to its room; what is not refused here is answered later."""
         limits = self._services.limits
+        if self._standing.may_write is not None:
+            return self._standing.may_write
         command = command_of(frame, self.user_id, max_characters=limits.body_characters)
         if isinstance(command, Refusal):
             return command
@@ -192,7 +199,9 @@ class Connection:
     # Requests that read storage, one after the other.
 
     def _request(self, frame: Asked) -> None:
-        if self._line.ask(frame):
+        if self._standing.may_read is not None:
+            self.say(server_frames.error(self._standing.may_read, frame_id=frame.id, room=frame.room))
+        elif self._line.ask(frame):
             self._serve_soon()
         else:
             self.say(server_frames.error(_BUSY, frame_id=frame.id, room=frame.room))
@@ -238,6 +247,41 @@ class Connection:
         self._services.rooms.room(room).detach(subscription)
         self._catch_up.discard(subscription)
         return subscription.seq
+
+    # By which right.
+
+    def _refresh_soon(self, frame: Refresh) -> None:
+        if self._refreshing is not None:
+            self.say(server_frames.error(_BUSY, frame_id=frame.id))
+        else:
+            self._refreshing = self._services.spawn(partial(self._or_close, partial(self._refresh, frame)))
+
+    async def _refresh(self, frame: Refresh) -> None:
+        identity = await renewed(frame.data.token, self.identity, self._services.authenticate)
+        self._refreshing = None
+        if isinstance(identity, Refusal):
+            self.say(server_frames.error(identity, frame_id=frame.id))
+            return
+        self.identify(identity)
+        left_ms = self._standing.left_ms(trio.current_time())
+        self.say(server_frames.refreshed(frame_id=frame.id, expires_in_ms=left_ms))
+
+    def identify(self, identity: Identity) -> None:
+        """Go on by another right of the same user, or by what the present one has become."""
+        self._standing.renew(identity, now=trio.current_time(), wall_ms=self._services.wall_ms())
+
+    def revoke(self) -> None:
+        """Close, because the right to be here is gone."""
+        self.close(CloseCode.SESSION_REVOKED, "the session has ended")
+
+    def _mind_standing(self, now: float) -> None:
+        match self._standing.notice(now):
+            case Notice.EXPIRING:
+                self.say(server_frames.expiring(in_ms=self._standing.left_ms(now)))
+            case Notice.EXPIRED:
+                self.close(CloseCode.TOKEN_EXPIRED, "the token has expired")
+            case None:
+                pass
 
     # The rooms' side: these neither wait nor raise.
 
@@ -305,38 +349,27 @@ class Connection:
 
     def sweep(self, now: float) -> None:
         """Send a heartbeat or give up: on a silent peer, on one that does not read, on answers that are late."""
-        limits = self._services.limits
         for reply, (deadline, frame) in list(self._pending.items()):
             if now > deadline:
                 del self._pending[reply]
                 reply.abandon()
                 self.say(answer_to(frame, _LATE))
-        progress = self._socket.last_progress
-        if now - progress > limits.stall_seconds:
-            self.close(CloseCode.STALLED_READER, "nothing was read for too long")
-        elif self._socket.queued:
-            # A ping would be stuck behind what is queued: that some of it is taken is the sign of life.
-            self._heard_at = progress
-            self._was_queued = True
-        else:
-            if self._was_queued:
-                # Taken since the last look, perhaps at one go after a long pause: that was a sign of life, too.
-                self._was_queued = False
-                self._heard_at = now
-            self._mind_silence(now)
-        if self._rate_strikes:
-            self._rate_strikes -= 1
+        self._mind_standing(now)
+        self._mind_life(now)
+        self._patience.rest()
         self._line.recall()
         self._serve_soon()
 
-    def _mind_silence(self, now: float) -> None:
-        limits = self._services.limits
-        heard_at = max(self._socket.last_received, self._heard_at)
-        if now - heard_at > limits.heartbeat_seconds + limits.pong_seconds:
-            self.close(CloseCode.NO_PONG, "no sign of life")
-        elif now - heard_at > limits.heartbeat_seconds and self._pinged_at != heard_at:
-            self._pinged_at = heard_at
-            self.force(PING)
+    def _mind_life(self, now: float) -> None:
+        match self._liveness.look(now, self._socket, self._services.limits):
+            case Sign.PING:
+                self.force(PING)
+            case Sign.SILENT:
+                self.close(CloseCode.NO_PONG, "no sign of life")
+            case Sign.STALLED:
+                self.close(CloseCode.STALLED_READER, "nothing was read for too long")
+            case None:
+                pass
 
     def say_goodbye(self) -> None:
         """Announce the restart and close; the hint is spread so that not everybody returns at once."""
@@ -358,6 +391,6 @@ class Connection:
             reply.abandon()
         self._pending.clear()
         self._line.clear()
-        for scope in (self._serving, self._catching_up):
+        for scope in (self._serving, self._catching_up, self._refreshing):
             if scope is not None:
                 scope.cancel()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from urllib.parse import urlsplit
+from math import ceil
 
 import trio
+from msgspec import Struct
 
 from justchat.accounts.accounts import Accounts
+from justchat.accounts.identity import Identity, Scope
 from justchat.connections.connection import Connection
+from justchat.connections.gate import Gate
 from justchat.connections.services import Services
 from justchat.connections.streams import Join
 from justchat.door.frames import text_frame
 from justchat.door.socket import Handshake, SocketClosed, WebSocket
 from justchat.ids import new_id
+from justchat.limiting.sockets import SocketPlace
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
 from justchat.wire.errors import ErrorCode, Refusal, encode_problem
@@ -26,65 +30,70 @@ from storage.records import RoomRecord, UserRecord
 _NO_TOKEN_IN_QUERY = Refusal(
     ErrorCode.UNAUTHENTICATED, "a token in the address ends up in logs: send it in a header or in hello"
 )
-_FOREIGN_ORIGIN = Refusal(ErrorCode.FORBIDDEN, "this origin is not on the allow-list")
+_STORAGE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _NO_HELLO = Refusal(ErrorCode.UNAUTHENTICATED, "the first frame must be hello, with a token")
 
 
 class Greeter:
     """Takes handshakes from the front door and runs the connections they become."""
 
-    def __init__(self, services: Services, accounts: Accounts, *, allowed_origins: frozenset[str]) -> None:
+    def __init__(self, services: Services, accounts: Accounts, *, gate: Gate) -> None:
         self._services = services
         self._accounts = accounts
-        self._allowed_origins = allowed_origins
+        self._gate = gate
 
     async def serve(self, handshake: Handshake) -> None:
         """Serve one upgrade request to its end."""
         if "token" in handshake.query or "access_token" in handshake.query:
             await handshake.reject(400, encode_problem(_NO_TOKEN_IN_QUERY))
             return
-        if not self._origin_allowed(handshake):
-            await handshake.reject(403, encode_problem(_FOREIGN_ORIGIN))
+        place = self._gate.knock(handshake)
+        if isinstance(place, Refusal):
+            wait = place.retry_after_seconds
+            headers = [] if wait is None else [("retry-after", str(ceil(wait)))]
+            await handshake.reject(place.status, encode_problem(place), headers)
             return
+        try:
+            await self._serve(handshake, place)
+        finally:
+            place.left()
+
+    async def _serve(self, handshake: Handshake, place: SocketPlace) -> None:
         socket = await handshake.accept()
         self._services.index.arriving.add(socket)
         try:
-            await self._converse(socket, _bearer(handshake))
+            await self._converse(socket, _proof_of(handshake), place)
         except SocketClosed:
             return
         finally:
             self._services.index.arriving.discard(socket)
 
-    def _origin_allowed(self, handshake: Handshake) -> bool:
-        """Let native clients (no Origin), our own page and listed origins in."""
-        origin = handshake.origin
-        if origin is None or not self._allowed_origins.isdisjoint({origin, "*"}):
-            return True
-        return urlsplit(origin).netloc == handshake.headers.get("host", "")
-
-    async def _converse(self, socket: WebSocket, bearer: str | None) -> None:
-        connection = await self._admit(socket, bearer)
+    async def _converse(self, socket: WebSocket, proof: _Proof, place: SocketPlace) -> None:
+        connection = await self._admit(socket, proof)
         if connection is None:
             return
+        place.arrived()
         # From here on only the connection is kept: not its hello, its user's record or the list of its rooms.
         try:
             await connection.run()
         finally:
             self._services.index.remove(connection)
 
-    async def _admit(self, socket: WebSocket, bearer: str | None) -> Connection | None:
+    async def _admit(self, socket: WebSocket, proof: _Proof) -> Connection | None:
         """Say welcome to somebody who may come in; the connection is in the index then."""
         hello = await self._hello(socket)
         if hello is None:
             return None
-        user = await self._authenticate(socket, hello.data.token or bearer, hello.id)
-        if user is None:
+        given = _Proof(hello.data.token or proof.token, hello.data.ticket or proof.ticket)
+        identity = await self._authenticate(socket, given, hello.id)
+        if identity is None:
             return None
+        user = identity.user
         index = self._services.index
         if index.of_user(user.id) >= self._services.limits.sockets_per_user:
             socket.close(int(CloseCode.TOO_MANY_CONNECTIONS), "too many connections of this user")
             return None
-        connection = Connection(socket, user.id, self._services, subscribes_all=hello.data.subscribe == "all")
+        connection = Connection(socket, identity, self._services, subscribes_all=hello.data.subscribe == "all")
         # Indexed before its rooms are listed: a membership that begins meanwhile is in the list or announced, or both.
         index.add(connection)
         index.arriving.discard(socket)
@@ -109,12 +118,22 @@ class Greeter:
         self._turn_away(socket, refusal, None if text is None else frame_id_of(text))
         return None
 
-    async def _authenticate(self, socket: WebSocket, token: str | None, frame_id: str | None) -> UserRecord | None:
-        user = _NO_HELLO if token is None else await self._accounts.authenticate(token)
-        if isinstance(user, Refusal):
-            self._turn_away(socket, user, frame_id)
+    async def _authenticate(self, socket: WebSocket, proof: _Proof, frame_id: str | None) -> Identity | None:
+        identity = await self._recognised(proof)
+        if isinstance(identity, Refusal):
+            self._turn_away(socket, identity, frame_id)
             return None
-        return user
+        return identity
+
+    async def _recognised(self, proof: _Proof) -> Identity | Refusal:
+        try:
+            if proof.ticket is not None:
+                return await self._accounts.redeem(proof.ticket)
+            if proof.token is not None:
+                return await self._accounts.authenticate(proof.token)
+        except StorageError:
+            return _STORAGE
+        return _NO_HELLO
 
     def _turn_away(self, socket: WebSocket, refusal: Refusal, frame_id: str | None) -> None:
         socket.force(text_frame(server_frames.error(refusal, frame_id=frame_id)))
@@ -147,11 +166,25 @@ class Greeter:
             Join(room, after=position.seq, replay=True, epoch=position.epoch or None, resumed=True)
             for room, position in hello.data.resume.items()
         ]
-        if hello.data.subscribe == "all":
+        refusal = connection.identity.refusal(Scope.MESSAGES_READ, changes=False)
+        if refusal is not None:
+            joins = []
+        elif hello.data.subscribe == "all":
             joins.extend(Join(room.id, own=True) for room in rooms if room.id not in hello.data.resume)
         connection.open(server_frames.welcome(data, frame_id=hello.id), joins)
 
 
-def _bearer(handshake: Handshake) -> str | None:
+class _Proof(Struct, frozen=True):
+    """What somebody shows to come in; a ticket goes before a token."""
+
+    token: str | None
+    ticket: str | None
+
+    def __repr__(self) -> str:
+        return "_Proof()"
+
+
+def _proof_of(handshake: Handshake) -> _Proof:
     scheme, _, token = handshake.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    return _Proof(bearer, handshake.query.get("ticket"))

@@ -8,18 +8,24 @@ from collections.abc import Awaitable, Callable
 import trio
 from msgspec import Struct
 
+from justchat.accounts.identity import Identity
 from justchat.connections.index import ConnectionIndex
+from justchat.limiting.pace import Paces
 from justchat.rooms.room import Rooms
+from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import Limits
 from storage.ports import Directory, Journal
 
 logger = logging.getLogger(__name__)
 
+_USERS_REMEMBERED = 20_000
+
 
 class ConnectionLimits(Struct, frozen=True):
     """Bounds of one connection. Counts are per connection unless they say otherwise; times are seconds.
 
-    `strikes` frames that are no frames at all close the connection; `rate_strikes` refusals for speed do too.
+    `strikes` frames that are no frames at all close the connection; `rate_strikes` refusals for speed do too. A rate of
+    0 is no limit.
     """
 
     subscriptions: int = 500
@@ -28,6 +34,8 @@ class ConnectionLimits(Struct, frozen=True):
     sockets_per_user: int = 10
     command_rate: float = 10.0
     command_burst: int = 20
+    user_command_rate: float = 0.0
+    user_command_burst: int = 40
     heartbeat_seconds: float = 25.0
     pong_seconds: float = 10.0
     hello_seconds: float = 5.0
@@ -54,6 +62,7 @@ class Services:
         index: ConnectionIndex,
         limits: ConnectionLimits,
         public_limits: Limits,
+        authenticate: Callable[[str], Awaitable[Identity | Refusal]],
         wall_ms: Callable[[], int],
     ) -> None:
         self._nursery = nursery
@@ -63,7 +72,12 @@ class Services:
         self.index = index
         self.limits = limits
         self.public_limits = public_limits
+        self.authenticate = authenticate
         self.wall_ms = wall_ms
+        # Commands of each user over all their connections.
+        self.user_paces = Paces(
+            per_second=limits.user_command_rate, burst=limits.user_command_burst, keys_max=_USERS_REMEMBERED
+        )
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> trio.CancelScope:
         """Run `work` beside its connection; what it raises is logged and reaches nobody else."""

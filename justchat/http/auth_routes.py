@@ -1,120 +1,54 @@
-"""Registration, login, and users as everybody may see them."""
+"""`/auth`: coming in, going on and going out. Sessions and personal tokens are listed in routes of their own."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta, Struct
-from quart import Response, request
+from quart import Response
 
-from justchat.accounts.accounts import SignedIn
-from justchat.accounts.names import (
-    DISPLAY_NAME_MAX_CHARACTERS,
-    USERNAME_MAX_CHARACTERS,
-    USERNAME_MIN_CHARACTERS,
-    fold_name,
+from justchat.accounts.identity import Identity
+from justchat.accounts.sessions import SignedIn
+from justchat.http.answers import Refused, granted, has_body, json_answer, no_content, read_body
+from justchat.http.auth_forms import (
+    IntrospectBody,
+    IntrospectionView,
+    LoginBody,
+    PasswordBody,
+    RefreshBody,
+    RegisterBody,
+    SignedInView,
+    TicketView,
+    signed_in_view,
 )
-from justchat.accounts.password_rules import PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARACTERS
-from justchat.http.answers import (
-    TEXT_MAX_CHARACTERS,
-    Refused,
-    granted,
-    json_answer,
-    page_answer,
-    read_body,
-    read_number,
-    read_text,
-)
-from justchat.http.operation import Caller, Operation, OperationBlueprint, PageOf, Query, blueprint_of
+from justchat.http.caller import bearer_token, device
+from justchat.http.cookies import drop_session_cookies, refresh_cookie, set_session_cookies
+from justchat.http.operation import Caller, Operation, OperationBlueprint, blueprint_of
+from justchat.limiting.policy import RateClass
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal, invalid
-from justchat.wire.server_frames import UserView
-from justchat.wire.times import rfc3339
+from justchat.wire.server_frames import signed_in
 from storage.records import UserRecord
 
-_NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
-_IDS_MAX = 100
-# Autocomplete shows a handful; the bound also keeps the list of all users from being read off.
-_FOUND_MAX = 20
-_IDS_MAX_CHARACTERS = _IDS_MAX * 65
-_USERNAME = f"{USERNAME_MIN_CHARACTERS} to {USERNAME_MAX_CHARACTERS} letters, digits, dots, underscores and hyphens"
-_PASSWORD = f"At least {PASSWORD_MIN_CHARACTERS} characters, at most {PASSWORD_MAX_BYTES} bytes"
-_DISPLAY_NAME = f"1 to {DISPLAY_NAME_MAX_CHARACTERS} characters; without one the username is shown"
-_Prefix = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
-_Ids = Annotated[str, Meta(max_length=_IDS_MAX_CHARACTERS)]
-
-
-class RegisterBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a registration says; it cannot name a role."""
-
-    # Longer ones are refused at once. The limits proper count what is stored, and are checked for all fields together.
-    username: Annotated[str, Meta(max_length=200, description=_USERNAME)]
-    password: Annotated[str, Meta(max_length=1000, description=_PASSWORD)]
-    email: Annotated[str, Meta(max_length=320)] | None = None
-    display_name: Annotated[str, Meta(max_length=200, description=_DISPLAY_NAME)] | None = None
-
-
-class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Credentials: either a username or an e-mail address, and the password."""
-
-    password: Annotated[str, Meta(max_length=1000)]
-    username: Annotated[str, Meta(max_length=200)] | None = None
-    email: Annotated[str, Meta(max_length=320)] | None = None
-
-
-class OwnView(Struct, frozen=True):
-    """One's own account."""
-
-    id: str
-    username: str
-    display_name: str
-    email: str | None
-    role: str
-    created_at: str
-
-
-class SessionView(Struct, frozen=True):
-    """What registration and login answer."""
-
-    user: OwnView
-    access_token: str
-    expires_in: int
-    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
-
+_NO_REFRESH_TOKEN = Refusal(ErrorCode.UNAUTHENTICATED, "there is no refresh token, neither a cookie nor in the body")
 
 _register_body = msgspec.json.Decoder(RegisterBody)
 _login_body = msgspec.json.Decoder(LoginBody)
-
-
-def user_view(user: UserRecord) -> UserView:
-    """Show a user to others."""
-    return UserView(user.id, user.username, user.display_name)
-
-
-def _own_view(user: UserRecord) -> OwnView:
-    return OwnView(user.id, user.username, user.display_name, user.email, user.role, rfc3339(user.created_at))
-
-
-def _session_answer(session: SignedIn, *, status: int) -> Response:
-    view = SessionView(_own_view(session.user), session.access_token, session.expires_in_seconds)
-    headers = {"Cache-Control": "no-store"}
-    if status == 201:
-        headers["Location"] = f"/api/v1/users/{session.user.id}"
-    return json_answer(view, status=status, headers=headers)
+_refresh_body = msgspec.json.Decoder(RefreshBody)
+_password_body = msgspec.json.Decoder(PasswordBody)
+_introspect_body = msgspec.json.Decoder(IntrospectBody)
 
 
 class AuthRoutes:
-    """`/auth` and `/users`."""
+    """Registration, login, renewal, logout, passwords, tickets."""
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._accounts = system.accounts
 
     def blueprint(self) -> OperationBlueprint:
         """Build the routes."""
-        return blueprint_of("accounts", (*self._sessions(), *self._users()), accounts=self._system.accounts)
+        return blueprint_of("auth", (*self._coming(), *self._staying(), *self._going()), accounts=self._accounts)
 
-    def _sessions(self) -> tuple[Operation, ...]:
+    def _coming(self) -> tuple[Operation, ...]:
         return (
             Operation(
                 "POST",
@@ -123,9 +57,14 @@ class AuthRoutes:
                 "Create an account and sign in",
                 caller=Caller.ANYBODY,
                 body=RegisterBody,
-                answer=SessionView,
+                answer=SignedInView,
                 statuses=(201,),
-                refusals=(ErrorCode.USERNAME_TAKEN, ErrorCode.EMAIL_TAKEN, ErrorCode.RATE_LIMITED),
+                refusals=(
+                    ErrorCode.USERNAME_TAKEN,
+                    ErrorCode.EMAIL_TAKEN,
+                    ErrorCode.FORBIDDEN,
+                    ErrorCode.RATE_LIMITED,
+                ),
             ),
             Operation(
                 "POST",
@@ -134,74 +73,181 @@ class AuthRoutes:
                 "Sign in with a username or an e-mail address",
                 caller=Caller.ANYBODY,
                 body=LoginBody,
-                answer=SessionView,
-                refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.RATE_LIMITED),
+                answer=SignedInView,
+                refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED),
             ),
         )
 
-    def _users(self) -> tuple[Operation, ...]:
+    def _staying(self) -> tuple[Operation, ...]:
         return (
-            Operation("GET", "/users/me", self.me, "Look at one's own account", answer=OwnView),
             Operation(
-                "GET",
-                "/users",
-                self.many,
-                "Find users by the beginning of their username, or by id",
-                answer=PageOf[UserView],
-                query=(
-                    Query("q", _Prefix, "How the username begins, in any case; either this or `ids`"),
-                    Query("ids", _Ids, f"Up to {_IDS_MAX} ids, separated by commas"),
-                    Query("limit", Annotated[int, Meta(ge=1, le=_FOUND_MAX)], "How many at most, for `q`"),
-                ),
+                "POST",
+                "/auth/refresh",
+                self.refresh,
+                "Go on with a refresh token, which is good once",
+                caller=Caller.ANYBODY,
+                body=RefreshBody,
+                body_is_optional=True,
+                answer=SignedInView,
+                refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN),
             ),
             Operation(
-                "GET",
-                "/users/<user>",
-                self.one,
-                "Look at a user",
-                answer=UserView,
-                refusals=(ErrorCode.NOT_FOUND,),
+                "POST",
+                "/auth/password",
+                self.password,
+                "Change one's password; all other sessions end",
+                caller=Caller.SESSION,
+                body=PasswordBody,
+                statuses=(204,),
+                refusals=(ErrorCode.FORBIDDEN, ErrorCode.CONFLICT, ErrorCode.RATE_LIMITED),
+                rate=RateClass.AUTH,
+            ),
+            Operation(
+                "POST",
+                "/auth/introspect",
+                self.introspect,
+                "Ask whether a token is good",
+                body=IntrospectBody,
+                answer=IntrospectionView,
+            ),
+            Operation(
+                "POST",
+                "/auth/ticket",
+                self.ticket,
+                "Get a ticket for one WebSocket",
+                caller=Caller.SESSION,
+                answer=TicketView,
+                rate=RateClass.AUTH,
+            ),
+        )
+
+    def _going(self) -> tuple[Operation, ...]:
+        return (
+            Operation(
+                "POST",
+                "/auth/logout",
+                self.logout,
+                "End this session, named by its access token or its refresh token",
+                caller=Caller.ANYBODY,
+                body=RefreshBody,
+                body_is_optional=True,
+                statuses=(204,),
+                refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.TOKEN_EXPIRED, ErrorCode.FORBIDDEN),
+            ),
+            Operation(
+                "POST",
+                "/auth/logout-all",
+                self.logout_all,
+                "End all sessions and personal tokens of this account",
+                caller=Caller.SESSION,
+                statuses=(204,),
             ),
         )
 
     async def register(self) -> Response:
         body = await read_body(_register_body)
-        session = await self._system.accounts.register(
-            username=body.username, password=body.password, email=body.email, display_name=body.display_name
+        session = await self._accounts.register(
+            username=body.username,
+            password=body.password,
+            device=device(),
+            email=body.email,
+            display_name=body.display_name,
+            invitation=body.invitation,
         )
-        return _session_answer(granted(session), status=201)
+        return self._answer(granted(session), status=201, cookie=body.cookie)
 
     async def login(self) -> Response:
         body = await read_body(_login_body)
         if (body.username is None) == (body.email is None):
             raise Refused(invalid("", "give either username or email", code="ambiguous"))
-        session = await self._system.accounts.login(
-            username=body.username, email=body.email, password=body.password, address=request.remote_addr or ""
+        session = granted(
+            await self._accounts.login(
+                username=body.username, email=body.email, password=body.password, device=device()
+            )
         )
-        return _session_answer(granted(session), status=200)
+        seen_from = device()
+        self._system.index.tell(
+            session.user.id,
+            signed_in(session.session, user_agent=seen_from.user_agent, address=seen_from.address),
+        )
+        return self._answer(session, status=200, cookie=body.cookie)
 
-    async def me(self, caller: UserRecord) -> Response:
-        return json_answer(_own_view(caller))
+    async def refresh(self) -> Response:
+        given = await self._given()
+        token = given or refresh_cookie()
+        if token is None:
+            raise Refused(_NO_REFRESH_TOKEN)
+        session = granted(await self._accounts.sessions.renew(token, device()))
+        return self._answer(session, status=200, cookie=given is None)
 
-    async def one(self, caller: UserRecord, user: str) -> Response:
-        found = caller if user == caller.id else await self._system.storage.directory.user(user)
-        if found is None or found.disabled:
-            raise Refused(_NO_SUCH_USER)
-        return json_answer(user_view(found))
+    async def password(self, caller: Identity) -> Response:
+        body = await read_body(_password_body)
+        refusal = await self._accounts.change_password(
+            caller.user,
+            password=body.password,
+            new_password=body.new_password,
+            address=device().address,
+            keep=caller.session,
+        )
+        if refusal:
+            raise Refused(refusal)
+        return no_content()
 
-    async def many(self, _caller: UserRecord) -> Response:
-        limit = read_number("limit", low=1, high=_FOUND_MAX) or _FOUND_MAX
-        ids, prefix = read_text("ids", longest=_IDS_MAX_CHARACTERS), read_text("q")
-        if ids is not None and prefix is not None:
-            raise Refused(invalid("", "give either q or ids", code="ambiguous"))
-        if ids is not None:
-            wanted = ids.split(",")
-            if len(wanted) > _IDS_MAX:
-                raise Refused(invalid("/ids", f"at most {_IDS_MAX} ids at once", code="too_many"))
-            users = await self._system.storage.directory.users(ids=wanted)
-        elif prefix:
-            users = await self._system.storage.directory.search_users(fold_name(prefix), limit=limit)
+    async def introspect(self, _caller: UserRecord) -> Response:
+        token = (await read_body(_introspect_body)).token
+        identity = await self._accounts.authenticate(token)
+        if isinstance(identity, Refusal):
+            return json_answer(IntrospectionView(active=False), headers={"Cache-Control": "no-store"})
+        view = IntrospectionView(
+            active=True,
+            sub=identity.user.id,
+            username=identity.user.username,
+            role=identity.user.role,
+            scope=None if identity.scopes is None else " ".join(sorted(identity.scopes)),
+            sid=identity.session,
+            exp=None if identity.expires_at is None else identity.expires_at // 1000,
+            token_type="Bearer",  # noqa: S106 - the scheme's name
+        )
+        return json_answer(view, headers={"Cache-Control": "no-store"})
+
+    async def ticket(self, caller: Identity) -> Response:
+        tickets = self._accounts.tickets
+        view = TicketView(tickets.issue(caller), tickets.seconds)
+        return json_answer(view, headers={"Cache-Control": "no-store"})
+
+    async def logout(self) -> Response:
+        sessions = self._accounts.sessions
+        if bearer := bearer_token():
+            identity = granted(await self._accounts.authenticate(bearer))
+            if identity.session is not None:
+                await sessions.end(identity.user.id, only=[identity.session])
+            else:
+                await self._accounts.personal.revoke(identity.user.id, only=identity.credential)
         else:
-            raise Refused(invalid("/q", "give q (a prefix of the name) or ids", code="missing"))
-        items = [user_view(user) for user in users if not user.disabled]
-        return page_answer(items, next_cursor=None)
+            token = await self._given() or refresh_cookie()
+            if token is None:
+                raise Refused(_NO_REFRESH_TOKEN)
+            # Whoever is out already is out.
+            if (session := await sessions.of_refresh_token(token)) is not None:
+                await sessions.end(session.user, only=[session.id])
+        response = no_content()
+        drop_session_cookies(response, self._system.config)
+        return response
+
+    async def logout_all(self, caller: Identity) -> Response:
+        await self._accounts.sign_out_everywhere(caller.user.id)
+        response = no_content()
+        drop_session_cookies(response, self._system.config)
+        return response
+
+    async def _given(self) -> str | None:
+        return (await read_body(_refresh_body)).refresh_token if await has_body() else None
+
+    def _answer(self, session: SignedIn, *, status: int, cookie: bool) -> Response:
+        headers = {"Cache-Control": "no-store"}
+        if status == 201:
+            headers["Location"] = f"/api/v1/users/{session.user.id}"
+        response = json_answer(signed_in_view(session, tells_refresh_token=not cookie), status=status, headers=headers)
+        if cookie:
+            set_session_cookies(response, session, self._system.config)
+        return response

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable
 from functools import wraps
 
 from quart import Response, request
 
 from justchat.accounts.accounts import Accounts
-from justchat.http.answers import Handler, Refused, granted, handled
+from justchat.accounts.identity import Identity
+from justchat.accounts.sessions import Device
+from justchat.http.answers import Handler, Refused, handled
+from justchat.http.caller_address import caller_address, caller_is_local
+from justchat.http.pacing import count_stranger, count_user
 from justchat.wire.errors import ErrorCode, Refusal
 
 _NO_TOKEN = Refusal(ErrorCode.UNAUTHENTICATED, "send the header Authorization: Bearer <access token>")
 _NOT_OPERATOR = Refusal(ErrorCode.FORBIDDEN, "this needs the operator token, or a caller on the same machine")
-# What proxies add; only whether one is there matters, since anybody can write anything into them.
-_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 
 
 def bearer_token() -> str | None:
@@ -25,20 +26,21 @@ def bearer_token() -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def for_caller(accounts: Accounts) -> Callable[[Handler], Handler]:
-    """Make endpoints of handlers whose first argument is the authenticated user."""
+async def identified(accounts: Accounts) -> Identity:
+    """Give who is calling. Raises Refused."""
+    token = bearer_token()
+    identity = _NO_TOKEN if token is None else await accounts.authenticate(token)
+    if isinstance(identity, Refusal):
+        if identity.status == 401:
+            count_stranger()
+        raise Refused(identity)
+    count_user(identity.user.id)
+    return identity
 
-    def wrap(handler: Handler) -> Handler:
-        @wraps(handler)
-        async def authenticated(**path: str) -> Response:
-            token = bearer_token()
-            if token is None:
-                raise Refused(_NO_TOKEN)
-            return await handler(granted(await accounts.authenticate(token)), **path)
 
-        return handled(authenticated)
-
-    return wrap
+def device() -> Device:
+    """Describe the device that is calling, as its owner will be shown it."""
+    return Device.of(request.headers.get("User-Agent", ""), caller_address())
 
 
 def for_operator(operator_token: str | None) -> Callable[[Handler], Handler]:
@@ -60,10 +62,4 @@ def _is_operator(operator_token: str | None) -> bool:
     token = bearer_token()
     if operator_token is not None and token is not None:
         return hmac.compare_digest(token.encode(), operator_token.encode())
-    if not _FORWARDED.isdisjoint(name.lower() for name, _ in request.headers):
-        # It comes from a proxy on this machine, and the caller is anywhere.
-        return False
-    try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
-    except ValueError:
-        return False
+    return caller_is_local()

@@ -27,13 +27,17 @@ _ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "subscribe": ("subscribed", "reset", "error"),
     "unsubscribe": ("unsubscribed", "error"),
     "fetch": ("page", "error"),
+    "refresh": ("refreshed", "error"),
     "ping": ("pong", "error"),
 }
 _INTRODUCTION: Final = """\
 One socket per device carries all rooms. Every frame is one JSON object in one text message. `id` is the client's own
 and comes back in the answer. A frame with `seq`, `ts` and `actor` is a durable event: per room, seqs have no gaps.
 
-The first frame is `hello`, with an access token in it or in the header `Authorization: Bearer` of the upgrade.
+The first frame is `hello`, with an access token or a ticket in it, unless the upgrade had the token in the header
+`Authorization: Bearer` or the ticket in the query (`?ticket=`). `expiring` comes a minute before a token's end:
+`refresh` with another token keeps the socket and its subscriptions.
+
 Ignore fields, frames and events that you do not know; fields that the server does not know are refused.
 
 Per room keep the last seq. Accept `seq == last + 1`, drop what is not above `last`, and on a jump `subscribe` with

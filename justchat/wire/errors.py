@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     ROOM_UNAVAILABLE = "room_unavailable"
     SEQ_UNAVAILABLE = "seq_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    MAIL_UNAVAILABLE = "mail_unavailable"
     DRAINING = "draining"
     INTERNAL = "internal"
 
@@ -70,6 +71,7 @@ _STATUS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.ROOM_UNAVAILABLE: (503, "This room is unavailable"),
     ErrorCode.SEQ_UNAVAILABLE: (412, "Not there yet"),
     ErrorCode.STORAGE_UNAVAILABLE: (503, "Storage is unavailable"),
+    ErrorCode.MAIL_UNAVAILABLE: (503, "Mail is unavailable"),
     ErrorCode.DRAINING: (503, "The server is restarting"),
     ErrorCode.INTERNAL: (500, "Internal error"),
 }

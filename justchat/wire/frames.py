@@ -20,6 +20,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=64)]
 FrameId = Annotated[str, Meta(max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ClientMsgId = Annotated[str, Meta(min_length=1, max_length=64)]
+Token = Annotated[str, Meta(max_length=4096)]
 PageLimit = Annotated[int, Meta(ge=1, le=100)]
 Rev = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
@@ -32,9 +33,10 @@ class Position(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HelloData(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is calling and what it wants at once. `subscribe` may be "all"."""
+    """Who is calling, by a token or a ticket, and what it wants at once. `subscribe` may be "all"."""
 
-    token: Annotated[str, Meta(max_length=4096)] | None = None
+    token: Token | None = None
+    ticket: Annotated[str, Meta(max_length=128)] | None = None
     resume: dict[Id, Position] = {}
     subscribe: Literal["all"] | None = None
 
@@ -101,6 +103,12 @@ class FetchData(Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse two directions at once."""
         if self.before is not None and self.after is not None:
             raise ValueError("give before or after, not both")
+
+
+class RefreshData(Struct, frozen=True, forbid_unknown_fields=True):
+    """The access token to stay by."""
+
+    token: Token
 
 
 class Hello(Struct, frozen=True, forbid_unknown_fields=True, tag="hello"):
@@ -189,6 +197,13 @@ class Fetch(Struct, frozen=True, forbid_unknown_fields=True, tag="fetch"):
     id: FrameId | None = None
 
 
+class Refresh(Struct, frozen=True, forbid_unknown_fields=True, tag="refresh"):
+    """Stay by another access token of the same user; answered by `refreshed` or `error`."""
+
+    data: RefreshData
+    id: FrameId | None = None
+
+
 class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag="ping"):
     """Application ping for clients that cannot see WebSocket pings; answered by `pong`."""
 
@@ -198,7 +213,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag="ping"):
 CommandFrame = Send | Edit | Delete | React | Unreact | Pin | Unpin
 """What changes a room. The other frames ask for something, or are about the connection itself."""
 
-ClientFrame = Hello | Subscribe | Unsubscribe | CommandFrame | Fetch | Ping
+ClientFrame = Hello | Subscribe | Unsubscribe | CommandFrame | Fetch | Refresh | Ping
 FRAME_TYPES: Final = (
     "hello",
     "subscribe",
@@ -211,6 +226,7 @@ FRAME_TYPES: Final = (
     "pin",
     "unpin",
     "fetch",
+    "refresh",
     "ping",
 )
 _decoder: Final = msgspec.json.Decoder(ClientFrame)

@@ -13,7 +13,7 @@ class ReactionCount(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
-    """A message as REST and events show it. `body` of a deleted message is empty.
+    """A message as REST and events show it. `body` of a deleted message is empty, in events of an erased author's, too.
 
     `reply_count` and `reactions` are those of the moment: the message of a `message.created` has none yet.
     """

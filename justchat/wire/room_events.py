@@ -86,11 +86,12 @@ class MemberLeft(Struct, frozen=True):
     user: str
 
 
-class MemberAdded(Struct, frozen=True):
-    """The actor added a user."""
+class MemberAdded(Struct, frozen=True, omit_defaults=True):
+    """The actor added a user. `by` is there if the server did it for one of its administrators, and says for whom."""
 
     user: str
     role: str
+    by: str | None = None
 
 
 class MemberRemoved(Struct, frozen=True):
@@ -99,12 +100,13 @@ class MemberRemoved(Struct, frozen=True):
     user: str
 
 
-class MemberRoleChanged(Struct, frozen=True):
-    """The actor gave a member another role."""
+class MemberRoleChanged(Struct, frozen=True, omit_defaults=True):
+    """The actor gave a member another role. `by` is there if the server did it for one of its administrators."""
 
     user: str
     old: str
     new: str
+    by: str | None = None
 
 
 class MemberBanned(Struct, frozen=True, omit_defaults=True):
@@ -114,10 +116,11 @@ class MemberBanned(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class MemberUnbanned(Struct, frozen=True):
-    """A user may come back."""
+class MemberUnbanned(Struct, frozen=True, omit_defaults=True):
+    """A user may come back. `by` is there if the server did it for one of its administrators."""
 
     user: str
+    by: str | None = None
 
 
 class MemberMuted(Struct, frozen=True, omit_defaults=True):

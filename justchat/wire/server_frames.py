@@ -29,12 +29,18 @@ class Limits(Struct, frozen=True):
     outbox_bytes: int
 
 
-class UserView(Struct, frozen=True):
-    """A user as everybody may see them."""
+class UserView(Struct, frozen=True, omit_defaults=True):
+    """A user as everybody may see them.
+
+    Where there is a picture, `avatar_url` is its address, which changes with it. Of a `deleted` account nothing is left
+    but its id: the username is empty.
+    """
 
     id: str
     username: str
     display_name: str
+    avatar_url: str | None = None
+    deleted: bool = False
 
 
 class WelcomeRoom(Struct, frozen=True):
@@ -64,7 +70,10 @@ class MeView(Struct, frozen=True):
 
 
 class RoomView(Struct, frozen=True, omit_defaults=True):
-    """A room as one user sees it, as of `head_seq`. Lists of rooms leave `member_count` out."""
+    """A room as one user sees it, as of `head_seq`. Lists of rooms leave `member_count` out.
+
+    `peer` is whom a direct room is with, over REST; the names of somebody whose account is gone are empty.
+    """
 
     id: str
     kind: str
@@ -78,6 +87,7 @@ class RoomView(Struct, frozen=True, omit_defaults=True):
     settings: RoomSettings
     me: MeView
     member_count: int | None = None
+    peer: UserView | None = None
 
 
 class SubscribedData(Struct, frozen=True):
@@ -125,6 +135,26 @@ class PageData(Struct, frozen=True):
     head_seq: int
 
 
+class ExpiringData(Struct, frozen=True):
+    """How long the token is still good."""
+
+    in_ms: int
+
+
+class RefreshedData(Struct, frozen=True):
+    """How long the connection may stay by the new token."""
+
+    expires_in_ms: int
+
+
+class SignedInData(Struct, frozen=True):
+    """A sign-in of the same user from somewhere: nothing to do, unless it was not them."""
+
+    session: str
+    user_agent: str
+    address: str
+
+
 class GoodbyeData(Struct, frozen=True):
     """Why the server hangs up, and when to come back (already jittered)."""
 
@@ -132,7 +162,20 @@ class GoodbyeData(Struct, frozen=True):
     reconnect_after_ms: int
 
 
-FrameData = WelcomeData | SubscribedData | AckData | SeqData | ResetData | PageData | GoodbyeData | Problem | None
+FrameData = (
+    WelcomeData
+    | SubscribedData
+    | AckData
+    | SeqData
+    | ResetData
+    | PageData
+    | ExpiringData
+    | RefreshedData
+    | SignedInData
+    | GoodbyeData
+    | Problem
+    | None
+)
 
 
 class ServerFrame(Struct, frozen=True, omit_defaults=True):
@@ -202,6 +245,21 @@ def pong(frame_id: str | None) -> bytes:
     return _encode(ServerFrame("pong", id=frame_id))
 
 
+def expiring(*, in_ms: int) -> bytes:
+    """Warn that the token runs out; `refresh` with another keeps everything as it is."""
+    return _encode(ServerFrame("expiring", data=ExpiringData(in_ms)))
+
+
+def refreshed(*, frame_id: str | None, expires_in_ms: int) -> bytes:
+    """Answer refresh."""
+    return _encode(ServerFrame("refreshed", id=frame_id, data=RefreshedData(expires_in_ms)))
+
+
+def signed_in(session: str, *, user_agent: str, address: str) -> bytes:
+    """Tell a user's other devices of a sign-in."""
+    return _encode(ServerFrame("signed_in", data=SignedInData(session, user_agent, address)))
+
+
 def goodbye(*, reason: str, reconnect_after_ms: int) -> bytes:
     """Announce that the server hangs up."""
     return _encode(ServerFrame("goodbye", data=GoodbyeData(reason, reconnect_after_ms)))
@@ -227,6 +285,9 @@ SERVER_FRAMES: Final[Mapping[str, FrameForm]] = {
     "error": FrameForm(error, Problem, sometimes=("id", "room")),
     "page": FrameForm(page, PageData, always=("room",), sometimes=("id",)),
     "pong": FrameForm(pong, None, sometimes=("id",)),
+    "expiring": FrameForm(expiring, ExpiringData),
+    "refreshed": FrameForm(refreshed, RefreshedData, sometimes=("id",)),
+    "signed_in": FrameForm(signed_in, SignedInData),
     "goodbye": FrameForm(goodbye, GoodbyeData),
 }
 """Every frame that is not a durable event, by its type."""

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from actors import Reply, RestartPolicy, Supervisor
+from justchat.accounts.identity import Identity
+from justchat.accounts.sessions import BAD_TOKEN
 from justchat.connections.connection import Connection
 from justchat.connections.index import ConnectionIndex
 from justchat.connections.services import ConnectionLimits, Services
@@ -19,12 +21,14 @@ from justchat.rooms.mentions import resolver
 from justchat.rooms.permissions import Kind, Visibility
 from justchat.rooms.room import Rooms
 from justchat.rooms.room_actor import RoomLimits, RoomPorts
+from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import Limits
 from storage.errors import StorageUnavailable
 from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
 from storage.records import Append, Entry
 from tests.connections.fake_socket import FakeSocket
 from tests.rooms.world import OWNER, ROOM, message, virtual_ms
+from tests.support.signing_in import somebody
 
 CALM = ConnectionLimits(command_rate=0)
 PUBLIC_LIMITS = Limits(4000, 16_384, 100, 500, 10.0, 20, 512, 1_048_576)
@@ -94,11 +98,18 @@ class House:
         return reply
 
     def connect(
-        self, user: str = OWNER, *, everything: bool = False, joins: Sequence[Join] = (), max_items: int = 512
+        self,
+        user: str = OWNER,
+        *,
+        everything: bool = False,
+        joins: Sequence[Join] = (),
+        max_items: int = 512,
+        identity: Identity | None = None,
     ) -> tuple[Connection, FakeSocket]:
         """Open a connection that has been greeted; `everything` is `subscribe: "all"`."""
         socket = FakeSocket(max_items=max_items)
-        connection = Connection(socket, user, self.services, subscribes_all=everything)  # type: ignore[arg-type]
+        identity = identity or somebody(user)
+        connection = Connection(socket, identity, self.services, subscribes_all=everything)  # type: ignore[arg-type]
         self.index.add(connection)
         connection.open(b'{"type":"welcome"}', joins)
         self.nursery.start_soon(self._run, connection)
@@ -166,12 +177,18 @@ async def open_house(
             index=index,
             limits=limits,
             public_limits=PUBLIC_LIMITS,
+            authenticate=nobody,
             wall_ms=lambda: 0,
         )
         edge_nursery.start_soon(_sweep, index)
         yield House(edge_nursery, rooms, services, journal)
         edge_nursery.cancel_scope.cancel()
         rooms_nursery.cancel_scope.cancel()
+
+
+async def nobody(_token: str) -> Identity | Refusal:
+    """Recognise no token."""
+    return BAD_TOKEN
 
 
 async def _sweep(index: ConnectionIndex) -> None:

@@ -6,11 +6,13 @@ from typing import Any, get_args
 
 import pytest
 
+from justchat.accounts.identity import Identity, Scope, ServerRole
 from justchat.rooms.commands import BanMember, LeaveRoom, MuteMember, PinMessage, React, SetRole
 from justchat.rooms.permissions import Role, Visibility
-from justchat.wire.frames import ClientFrame
+from justchat.wire.frames import ClientFrame, CommandFrame
 from tests.connections.house import House, open_house, settle
 from tests.rooms.world import OWNER, ROOM, message
+from tests.support.signing_in import somebody
 
 THUMB = "👍"
 # The answers in a private room, and in the last three columns those to the outsiders of a public one. The word after a
@@ -21,6 +23,7 @@ hello       -       bad     bad     bad     bad     bad     bad     bad     bad 
 subscribe   -       sub     sub     sub     sub     sub     sub     outside outside outside outside sub     sub
 unsubscribe -       unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub
 fetch       -       page    page    page    page    page    page    outside outside outside outside page    page
+refresh     -       old     old     old     old     old     old     old     old     old     old     old     old
 ping        -       pong    pong    pong    pong    pong    pong    pong    pong    pong    pong    pong    pong
 send        -       ack     ack     ack     ack     no      muted   outside outside outside banned  outside outside
 edit        own     ack     ack     ack     ack     no      muted   outside outside outside banned  outside outside
@@ -37,6 +40,7 @@ WORDS = {
     "no": "forbidden",
     "outside": "not_a_member",
     "bad": "invalid_frame",
+    "old": "unauthenticated",
     "sub": "subscribed",
     "unsub": "unsubscribed",
 }
@@ -81,6 +85,8 @@ def data_of(frame: str, target: str) -> dict[str, Any] | None:
             return {"message": target, "body": "other words"}
         case "react" | "unreact":
             return {"message": target, "emoji": THUMB if frame == "unreact" else "🎉"}
+        case "refresh":
+            return {"token": "one that nobody made"}
         case "delete" | "pin" | "unpin":
             return {"message": target}
         case _:
@@ -95,7 +101,7 @@ async def answer(frame: str, whose: str, caller: str) -> str:
         other = said["member" if name != "member" else "admin"] if whose == "others" else said.get(name, said["owner"])
         _, socket = house.connect(IDS[name])
         data = data_of(frame, said["member"] if whose == "pinned" else other)
-        frame_id = socket.say(frame, room=None if frame in {"hello", "ping"} else ROOM, data=data)
+        frame_id = socket.say(frame, room=None if frame in {"hello", "refresh", "ping"} else ROOM, data=data)
         await settle()
         (found,) = socket.answers(frame_id)
         return str(found["data"]["code"]) if found["type"] == "error" else str(found["type"])
@@ -104,6 +110,48 @@ async def answer(frame: str, whose: str, caller: str) -> str:
 def test_every_frame_has_its_row() -> None:
     """A new frame must come with a word on who may send it."""
     assert {frame for frame, _ in table()} == {kind.__struct_config__.tag for kind in get_args(ClientFrame)}
+
+
+async def answers_by(identity: Identity) -> dict[str, str]:
+    """Send every frame by this right, in a public room of one's own; give the answers as in the table."""
+    found = {}
+    async with open_house() as house:
+        await house.create(visibility=Visibility.PUBLIC)
+        for kind in get_args(ClientFrame):
+            frame = kind.__struct_config__.tag
+            said = (await house.command(message(f"for {frame}"))).message_id or ""
+            _, socket = house.connect(identity=identity)
+            room = None if frame in {"hello", "refresh", "ping"} else ROOM
+            frame_id = socket.say(frame, room=room, data=data_of(frame, said))
+            await settle()
+            (answer,) = socket.answers(frame_id)
+            found[frame] = str(answer["data"]["code"] if answer["type"] == "error" else answer["type"])
+            socket.leave()
+    return found
+
+
+COMMANDS = {kind.__struct_config__.tag for kind in get_args(CommandFrame)}
+# These are about the connection itself, whoever it is.
+OWN = {"hello": "invalid_frame", "refresh": "unauthenticated", "ping": "pong"}
+LOOKS = {"subscribe": "subscribed", "unsubscribe": "unsubscribed", "fetch": "page"}
+
+
+async def test_a_guest_of_the_server_changes_nothing_by_any_frame(autojump_clock: object) -> None:
+    """Not even where they are the room's owner; looking is all there is."""
+    answers = await answers_by(somebody(OWNER, role=ServerRole.GUEST))
+    assert answers == {**OWN, **LOOKS, **dict.fromkeys(COMMANDS, "forbidden")}
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_program_sends_what_its_scope_names_and_nothing_else(autojump_clock: object, scope: Scope) -> None:
+    """Every frame that is about a room needs one scope or the other."""
+    identity = Identity(somebody(OWNER).user, credential="k_1", scopes=frozenset({scope.value}))
+    reads, writes = scope is Scope.MESSAGES_READ, scope is Scope.MESSAGES_WRITE
+    assert await answers_by(identity) == {
+        **OWN,
+        **{frame: answer if reads else "forbidden" for frame, answer in LOOKS.items()},
+        **dict.fromkeys(COMMANDS, "ack" if writes else "forbidden"),
+    }
 
 
 @pytest.mark.parametrize("row", table(), ids="-".join)

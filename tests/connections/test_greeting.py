@@ -12,13 +12,16 @@ import trio
 from justchat.accounts.accounts import Accounts
 from justchat.accounts.factory import make_accounts
 from justchat.config import Config
+from justchat.connections.gate import make_gate
 from justchat.connections.greet import Greeter
 from justchat.connections.services import ConnectionLimits
 from justchat.rooms.commands import AddMember, RemoveMember
 from storage.errors import StorageUnavailable
+from storage.memory import MemoryRelations, MemorySessions
 from storage.records import UserRecord
 from tests.connections.fake_socket import FakeSocket
 from tests.connections.house import OWNER, ROOM, House, open_house, settle
+from tests.support.signing_in import sign_in
 
 ANN, BOB = "u_01a1fdb2f15672849aae512f789e0948", "u_01a1fdb2f15672849aae512f789e0949"
 LIMITS = ConnectionLimits(command_rate=0, sockets_per_user=2, subscriptions=3)
@@ -30,6 +33,7 @@ class FakeHandshake:
     def __init__(self, *, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> None:
         self.headers = {"host": "chat.example.org", **(headers or {})}
         self.query = query or {}
+        self.peer = "192.0.2.1"
         self.socket: FakeSocket | None = None
         self.rejected: tuple[int, str] | None = None
 
@@ -41,7 +45,7 @@ class FakeHandshake:
         self.socket = FakeSocket()
         return self.socket
 
-    async def reject(self, status: int, body: bytes) -> None:
+    async def reject(self, status: int, body: bytes, headers: object = ()) -> None:
         self.rejected = status, json.loads(body)["code"]
 
 
@@ -54,8 +58,7 @@ class Entrance:
         self.tokens = {}
         for user in (ANN, BOB):
             record = UserRecord(user, user, user, "Somebody", None, "", "user", 0)
-            house.journal._store.put_user(record)
-            self.tokens[user] = accounts._sign_in(record).access_token
+            self.tokens[user] = sign_in(accounts, house.journal._store, record)
 
     async def knock(self, **parts: Mapping[str, str]) -> FakeHandshake:
         handshake = FakeHandshake(**parts)
@@ -75,8 +78,12 @@ class Entrance:
 @asynccontextmanager
 async def open_entrance(*, origins: frozenset[str] = frozenset()) -> AsyncIterator[Entrance]:
     async with open_house(limits=LIMITS) as house:
-        accounts = make_accounts(Config(database="memory://", bcrypt_cost=4), house.services.directory)
-        yield Entrance(house, accounts, Greeter(house.services, accounts, allowed_origins=origins))
+        sessions = MemorySessions(house.journal._store)
+        relations = MemoryRelations(house.journal._store)
+        config = Config(database="memory://", bcrypt_cost=4)
+        accounts = make_accounts(config, house.services.directory, sessions, relations)
+        gate = make_gate(Config(allowed_origins=tuple(origins)))
+        yield Entrance(house, accounts, Greeter(house.services, accounts, gate=gate))
 
 
 @pytest.mark.parametrize(

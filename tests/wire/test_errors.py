@@ -35,6 +35,7 @@ CONTRACT = {
     "room_unavailable": 503,
     "seq_unavailable": 412,
     "storage_unavailable": 503,
+    "mail_unavailable": 503,
     "draining": 503,
     "internal": 500,
 }

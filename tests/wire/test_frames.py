@@ -32,6 +32,8 @@ from justchat.wire.frames import (
     Position,
     React,
     ReactionData,
+    Refresh,
+    RefreshData,
     Send,
     SendData,
     Subscribe,
@@ -49,8 +51,11 @@ CASES: dict[str, tuple[dict[str, object], ClientFrame, dict[str, object], Client
     "hello": (
         {},
         Hello(HelloData()),
-        {"id": "1", "data": {"token": "t", "resume": {"r_1": {"epoch": "e", "seq": 7}}, "subscribe": "all"}},
-        Hello(HelloData("t", {"r_1": Position("e", 7)}, "all"), "1"),
+        {
+            "id": "1",
+            "data": {"token": "t", "ticket": "w", "resume": {"r_1": {"epoch": "e", "seq": 7}}, "subscribe": "all"},
+        },
+        Hello(HelloData("t", "w", {"r_1": Position("e", 7)}, "all"), "1"),
     ),
     "subscribe": (
         {"room": "r_1"},
@@ -106,6 +111,12 @@ CASES: dict[str, tuple[dict[str, object], ClientFrame, dict[str, object], Client
         Fetch("r_1", FetchData(None, None, 50)),
         {"id": "1", "room": "r_1", "data": {"before": 9, "limit": 100}},
         Fetch("r_1", FetchData(9, None, 100), "1"),
+    ),
+    "refresh": (
+        {"data": {"token": "t"}},
+        Refresh(RefreshData("t")),
+        {"id": "1", "data": {"token": "t"}},
+        Refresh(RefreshData("t"), "1"),
     ),
     "ping": ({}, Ping(), {"id": "1"}, Ping("1")),
 }
@@ -266,6 +277,8 @@ def within(kind: str, pointer: str, value: object) -> str:
         ("subscribe", "/data/history", [None, 0, 100], [-1, 101, 5.0]),
         ("subscribe", "/data/epoch", [None, "", "e" * 64], ["e" * 65, 1]),
         ("hello", "/data/token", [None, "", "t" * 4_096], ["t" * 4_097, 1]),
+        ("hello", "/data/ticket", [None, "", "t" * 128], ["t" * 129, 1]),
+        ("refresh", "/data/token", ["", "t" * 4_096], ["t" * 4_097, 1, None]),
         ("hello", "/data/subscribe", [None, "all"], ["", "al", "call", "all ", "ALL", ["all"]]),
         ("hello", "/data/resume", [{}, {"r": {"epoch": "e", "seq": 0}}], [None, [], "r"]),
     ],
