@@ -22,6 +22,7 @@ def room_limits(config: Config) -> RoomLimits:
         ring_entries=config.ring_entries,
         # As far ahead as the timekeeper looks: who is woken for a timer stays awake for it.
         timer_seconds=2 * config.timekeeper_seconds,
+        command_rate=config.room_rate,
     )
 
 
@@ -40,6 +41,9 @@ def connection_limits(config: Config) -> ConnectionLimits:
         sockets_per_user=config.sockets_per_user,
         command_rate=config.command_rate,
         command_burst=config.command_burst,
+        user_command_rate=config.user_command_rate,
+        # As long a burst as one connection has at its default.
+        user_command_burst=max(1, round(2 * config.user_command_rate)),
         heartbeat_seconds=config.heartbeat_seconds,
         pong_seconds=config.pong_seconds,
         hello_seconds=config.hello_seconds,

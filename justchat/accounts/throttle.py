@@ -8,9 +8,10 @@ was quiet longest is forgotten first. At the speed of password hashing nobody ca
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
+
+from justchat.limiting.addresses import address_group
 
 # When every permitted attempt is still under way, the answer is a moment off, not the window.
 _UNDER_WAY_SECONDS = 1.0
@@ -109,16 +110,3 @@ class Throttle:
 
 def _pair(account: str, address: str) -> tuple[str, str]:
     return account, address_group(address)
-
-
-def address_group(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one IPv6 customer has to choose from."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed), 64), strict=False).network_address)

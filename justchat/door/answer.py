@@ -17,6 +17,12 @@ from justchat.wire.errors import ErrorCode, Problem
 
 _READ_BYTES = 65_536
 _MAX_DISCARDED_BYTES = 1_048_576
+# The same as the app gives its answers: nothing is guessed, kept or shown as a page.
+_PROTECTION = (
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+)
 
 
 def problem_body(status: int, code: ErrorCode, detail: str) -> bytes:
@@ -34,7 +40,8 @@ def closing_response(
     """
     writer = h11.Connection(h11.SERVER)
     own = [("content-type", media_type), ("content-length", str(len(body))), ("connection", "close")]
-    head = h11.Response(status_code=status, headers=[*own, *headers], reason=HTTPStatus(status).phrase.encode())
+    named = [*own, *_PROTECTION, *headers]
+    head = h11.Response(status_code=status, headers=named, reason=HTTPStatus(status).phrase.encode())
     parts = [writer.send(head), writer.send(h11.Data(data=body)), writer.send(h11.EndOfMessage())]
     return b"".join(part for part in parts if part)
 

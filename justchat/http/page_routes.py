@@ -51,7 +51,6 @@ def page_routes() -> Blueprint:
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "ETag": file.etag,
             "Cache-Control": "no-cache",
-            "Referrer-Policy": "no-referrer",
         }
         if request.headers.get("If-None-Match") == file.etag:
             return Response(b"", status=304, headers=headers)

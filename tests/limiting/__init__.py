@@ -1,0 +1,1 @@
+"""Quotas, paces, addresses, sockets and origins: pure, with times that the tests choose."""
