@@ -21,16 +21,23 @@ from msgspec import Struct
 from actors import ActorEscalated, RestartPolicy, Supervisor
 from justchat import __version__
 from justchat.accounts.factory import make_accounts
+from justchat.accounts.last_seen import LastSeen
 from justchat.accounts.signing_key import SigningKeyUnusable
+from justchat.accounts.tidying import keep_tidy
 from justchat.config import Config
+from justchat.connections.gate import make_gate
 from justchat.connections.greet import Greeter
 from justchat.connections.index import ConnectionIndex
 from justchat.connections.services import Services
+from justchat.connections.warden import Warden
+from justchat.departures.departure import Surroundings
+from justchat.departures.departures import Departures
 from justchat.door.front_door import FrontDoor
 from justchat.http.app import create_app
 from justchat.ids import new_id
 from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
 from justchat.log import set_up_logging
+from justchat.rooms.blocks import Blocks
 from justchat.rooms.lobby import open_lobby
 from justchat.rooms.mentions import resolver
 from justchat.rooms.reload import load_state
@@ -93,14 +100,36 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         trio.open_nursery() as edge_nursery,
     ):
         await make_whole(storage)
-        index = ConnectionIndex()
+        last_seen = LastSeen(storage.relations, now_ms=wall_ms)
+        index = ConnectionIndex(left=last_seen.note)
         supervisor = Supervisor(rooms_nursery, policy=policy, random=random.Random())  # noqa: S311 - jitter
-        rooms = await _open_rooms(config, storage, supervisor, joined=index.joined, hooks=hooks)
+        blocks = Blocks(storage.relations)
+        rooms = await _open_rooms(config, storage, supervisor, blocks=blocks, joined=index.joined, hooks=hooks)
+        warden = Warden(index, storage.sessions)
+
+        async def settle(user: str) -> None:
+            await accounts.settle(user)
+
+        departures = Departures(Surroundings(rooms, storage.journal, storage.directory, settle))
+        accounts = make_accounts(
+            config,
+            storage.directory,
+            storage.sessions,
+            storage.relations,
+            ended=index.revoke,
+            changed=warden.mind,
+            departed=departures.depart,
+            seen=last_seen.note,
+        )
+        departures.start(supervisor)
         system = System(
             config=config,
             storage=storage,
             rooms=rooms,
-            accounts=make_accounts(config, storage.directory),
+            accounts=accounts,
+            last_seen=last_seen,
+            blocks=blocks,
+            warden=warden,
             index=index,
             supervisor=supervisor,
             wall_ms=wall_ms,
@@ -113,6 +142,7 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
             index=index,
             limits=connection_limits(config),
             public_limits=public_limits(config),
+            authenticate=system.accounts.authenticate,
             wall_ms=wall_ms,
         )
         try:
@@ -127,6 +157,7 @@ async def _open_rooms(
     storage: Storage,
     supervisor: Supervisor,
     *,
+    blocks: Blocks,
     joined: Callable[[str, str, int], None],
     hooks: Hooks,
 ) -> Rooms:
@@ -141,6 +172,7 @@ async def _open_rooms(
             new_id=new_id,
             joined=joined,
             fault=hooks.fault,
+            blocks=blocks,
         ),
         room_limits(config),
         active_max=config.rooms_active_max,
@@ -162,11 +194,14 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set, then stop gracefully. `announce` is told the address once it is listened on."""
     async with open_system(config, hooks=hooks) as (system, services):
-        greeter = Greeter(services, system.accounts, allowed_origins=frozenset(config.allowed_origins))
+        greeter = Greeter(services, system.accounts, gate=make_gate(config))
         door = FrontDoor(create_app(system), greeter.serve, door_limits(config))
         listeners = await trio.open_tcp_listeners(config.port, host=config.host)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_sweep, services)
+            nursery.start_soon(system.warden.run)
+            nursery.start_soon(system.last_seen.run)
+            nursery.start_soon(partial(keep_tidy, system.storage.sessions, now_ms=wall_ms))
             await nursery.start(door.serve, listeners)
             address = listeners[0].socket.getsockname()
             if announce is not None:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 from actors import Supervisor
 from justchat.accounts.accounts import Accounts
+from justchat.accounts.last_seen import LastSeen
 from justchat.config import Config
 from justchat.connections.index import ConnectionIndex
+from justchat.connections.warden import Warden
+from justchat.rooms.blocks import Blocks
 from justchat.rooms.room import Rooms
 from storage.open import Storage
 
@@ -22,7 +25,10 @@ class System:
         storage: Storage,
         rooms: Rooms,
         accounts: Accounts,
+        last_seen: LastSeen,
+        blocks: Blocks,
         index: ConnectionIndex,
+        warden: Warden,
         supervisor: Supervisor,
         wall_ms: Callable[[], int],
     ) -> None:
@@ -30,7 +36,10 @@ class System:
         self.storage = storage
         self.rooms = rooms
         self.accounts = accounts
+        self.last_seen = last_seen
+        self.blocks = blocks
         self.index = index
+        self.warden = warden
         self.supervisor = supervisor
         self.wall_ms = wall_ms
         self.draining = False

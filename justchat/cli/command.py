@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from justchat import __version__
 from justchat.cli.codes import FAILED, OK, USAGE
 from justchat.cli.configuration import load, report
-from justchat.cli.flags import add_copy, add_migrate, add_storage
+from justchat.cli.flags import add_admin, add_copy, add_keys, add_migrate, add_storage
 from justchat.config.load import Effective
 from justchat.config.reference import listing, reference
 from justchat.config.sources import add_flags
@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
             return _config(namespace, extra, environ)
         case "serve":
             return _serve(namespace, extra, environ)
+        case "keys":
+            return _keys(namespace, extra, environ)
     if extra:
         parser.error(f"unrecognized arguments: {' '.join(extra)}")
     return _operate(namespace, environ)
@@ -45,6 +47,8 @@ def _parser() -> ArgumentParser:
     action.add_argument("--check", action="store_true", help="print the effective settings, or all that is wrong")
     action.add_argument("--reference", action="store_true", help="print the reference of all settings in Markdown")
     add_flags(config)
+    add_keys(commands.add_parser("keys", help="list or rotate the signing keys", allow_abbrev=False))
+    add_admin(commands.add_parser("admin", help="make administrators, disable accounts", allow_abbrev=False))
     add_migrate(commands.add_parser("migrate", help="look at or change the schema of the store", allow_abbrev=False))
     add_storage(commands.add_parser("storage", help="check what is stored", allow_abbrev=False))
     add_copy(commands.add_parser("copy", help="copy a whole site into another store", allow_abbrev=False))
@@ -73,6 +77,16 @@ def _serve(namespace: Namespace, extra: Sequence[str], environ: Mapping[str, str
     return run(loaded.config)
 
 
+def _keys(namespace: Namespace, extra: Sequence[str], environ: Mapping[str, str]) -> int:
+    loaded = load(namespace, extra, environ)
+    if not isinstance(loaded, Effective):
+        report(loaded)
+        return USAGE
+    from justchat.cli.keys import run_keys
+
+    return run_keys(namespace, loaded.config)
+
+
 def _operate(namespace: Namespace, environ: Mapping[str, str]) -> int:
     if namespace.command == "copy":
         from justchat.cli.copying import run_copy
@@ -82,6 +96,10 @@ def _operate(namespace: Namespace, environ: Mapping[str, str]) -> int:
     if not isinstance(loaded, Effective):
         report(loaded)
         return USAGE
+    if namespace.command == "admin":
+        from justchat.cli.admin import run_admin
+
+        return run_admin(namespace, loaded.config)
     if namespace.command == "migrate":
         from justchat.cli.migrating import run_migrate
 

@@ -9,13 +9,21 @@ from quart import Response, g, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
+from justchat.http.admin_room_routes import AdminRoomRoutes
+from justchat.http.admin_user_routes import AdminUserRoutes
 from justchat.http.answers import problem_answer
 from justchat.http.audit_routes import AuditRoutes
 from justchat.http.auth_routes import AuthRoutes
+from justchat.http.avatar_routes import AVATAR_PATH, AvatarRoutes
+from justchat.http.block_routes import BlockRoutes
+from justchat.http.body_limits import request_class
+from justchat.http.border import Border, operations_of
+from justchat.http.contact_routes import ContactRoutes
 from justchat.http.direct_routes import DirectRoutes
 from justchat.http.document_routes import document_routes
 from justchat.http.health_routes import HealthRoutes
 from justchat.http.history_routes import HistoryRoutes
+from justchat.http.invitation_routes import InvitationRoutes
 from justchat.http.invite_routes import InviteRoutes
 from justchat.http.member_routes import MemberRoutes
 from justchat.http.message_routes import MessageRoutes
@@ -23,12 +31,15 @@ from justchat.http.moderation_routes import ModerationRoutes
 from justchat.http.page_routes import page_routes
 from justchat.http.permission_routes import PermissionRoutes
 from justchat.http.pin_routes import PinRoutes
+from justchat.http.profile_routes import ProfileRoutes
 from justchat.http.reaction_routes import ReactionRoutes
 from justchat.http.report_routes import ReportRoutes
 from justchat.http.revision_routes import RevisionRoutes
 from justchat.http.room_list_routes import RoomListRoutes
 from justchat.http.room_routes import RoomRoutes
 from justchat.http.scheduled_routes import ScheduledRoutes
+from justchat.http.session_routes import SessionRoutes
+from justchat.http.user_routes import UserRoutes
 from justchat.ids import new_id
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal
@@ -53,9 +64,19 @@ def create_app(system: System) -> QuartTrio:
     # An address means what it says: no redirects to what may have been meant, to a host that the caller named.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = system.config.request_max_bytes
+    app.request_class = request_class({("PUT", f"{API_PREFIX}{AVATAR_PATH}"): system.config.avatar_max_bytes})
     app.config["BODY_TIMEOUT"] = system.config.body_read_seconds
     for routes in (
         AuthRoutes(system),
+        SessionRoutes(system),
+        UserRoutes(system),
+        ProfileRoutes(system),
+        AvatarRoutes(system),
+        ContactRoutes(system),
+        BlockRoutes(system),
+        AdminUserRoutes(system),
+        AdminRoomRoutes(system),
+        InvitationRoutes(system),
         RoomRoutes(system),
         RoomListRoutes(system),
         DirectRoutes(system),
@@ -73,12 +94,16 @@ def create_app(system: System) -> QuartTrio:
         ScheduledRoutes(system),
     ):
         app.register_blueprint(routes.blueprint(), url_prefix=API_PREFIX)
+    app.register_blueprint(SessionRoutes(system).root_blueprint())
     app.register_blueprint(HealthRoutes(system).blueprint())
     app.register_blueprint(page_routes())
     if system.config.api_docs == "yes":
         app.register_blueprint(document_routes(app))
+    border = Border(system.config, operations_of(app), api_prefix=API_PREFIX)
     app.before_request(_take_request_id)
+    app.before_request(border.enter)
     app.after_request(_stamp)
+    app.after_request(border.leave)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crash)
     return app
@@ -91,7 +116,6 @@ async def _take_request_id() -> None:
 
 async def _stamp(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

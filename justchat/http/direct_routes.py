@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from justchat.http.answers import Refused, granted, json_answer
+from justchat.accounts.appearance import is_present
+from justchat.accounts.membership import can_be_member
+from justchat.http.answers import Refused, granted
 from justchat.http.operation import Operation, blueprint_of
-from justchat.http.room_access import NO_SUCH_USER
+from justchat.http.room_access import GUEST_MEMBER, NO_SUCH_USER
+from justchat.http.room_views import RoomViews
 from justchat.ids import is_id, new_id
 from justchat.rooms.commands import CreateRoom
 from justchat.rooms.direct import direct_room_id
@@ -26,6 +29,7 @@ class DirectRoutes:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._views = RoomViews(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -37,7 +41,12 @@ class DirectRoutes:
                 "Get the direct room with a user, made if need be",
                 answer=RoomView,
                 statuses=(201, 200),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED),
+                refusals=(
+                    ErrorCode.NOT_FOUND,
+                    ErrorCode.VALIDATION_FAILED,
+                    ErrorCode.FORBIDDEN,
+                    ErrorCode.CONFLICT,
+                ),
             ),
         )
 
@@ -47,8 +56,8 @@ class DirectRoutes:
 
     async def open(self, caller: UserRecord, user: str) -> Response:
         other = await self._system.storage.directory.user(user) if is_id("u", user) else None
-        if other is None or other.disabled:
-            raise Refused(NO_SUCH_USER)
+        if not can_be_member(other):
+            raise Refused(GUEST_MEMBER if is_present(other) else NO_SUCH_USER)
         return await self.share(caller, other.id, pointer="/user")
 
     async def share(self, caller: UserRecord, other: str, *, pointer: str) -> Response:
@@ -59,4 +68,5 @@ class DirectRoutes:
         command = CreateRoom(caller.id, Kind.DIRECT, Visibility.PRIVATE, "", "", new_id("e"), (other,))
         made = granted(await room.post(command)).changed
         view = granted(await room.view(caller.id))
-        return json_answer(view, status=201 if made else 200, headers={"Location": f"/api/v1/rooms/{room.id}"})
+        location = {"Location": f"/api/v1/rooms/{room.id}"}
+        return await self._views.answer(view, status=201 if made else 200, headers=location)

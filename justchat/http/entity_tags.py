@@ -1,4 +1,7 @@
-"""`ETag` and `If-Match` (RFC 9110): what a caller saw has a version, and is changed only if it is still that."""
+"""`ETag` and `If-Match` (RFC 9110): what a caller saw has a version, and is changed only if it is still that.
+
+`If-None-Match` asks for it only if it is not that any more.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +16,31 @@ from justchat.wire.errors import invalid
 NEVER: Final = 0
 """A version that nothing has."""
 
-_TAG: Final = r'(W/)?"[\x21\x23-\x7e]*"'
+_TAG: Final = r'(?:W/)?"[\x21\x23-\x7e]*"'
 # A list may have empty places.
 _TAGS: Final = re.compile(rf"[\s,]*{_TAG}(\s*,[\s,]*{_TAG})*[\s,]*")
-# Compared strongly, as If-Match is: a weak tag matches nothing.
-_STRONG: Final = re.compile(r'(?<!W/)"([1-9][0-9]{0,14})"')
+_EACH: Final = re.compile(_TAG)
 
 
-def entity_tag(version: int) -> dict[str, str]:
-    """Make the header that tells a version."""
+def entity_tag(version: int | str) -> dict[str, str]:
+    """Make the header that tells a version, which holds neither quotes nor blanks."""
     return {"ETag": f'"{version}"'}
 
 
-def read_if_match(present: int, *, named: int | None = None) -> int | None:
-    """Say which version the caller wants to change; None if any will do, NEVER if what they want cannot be.
+def read_if_match() -> frozenset[str] | None:
+    """Read which versions the caller wants to change; None if any will do. Raises Refused.
 
-    `present` is the version as it stands, `named` one that the body names: then it has to be that one. Raises Refused
-    for a header that cannot be read.
+    They are compared strongly, as If-Match is: a weak tag matches nothing.
     """
     header = ", ".join(request.headers.getlist("If-Match"))
     if not header or header.strip() == "*":
-        return named
+        return None
     if _TAGS.fullmatch(header) is None:
         raise Refused(invalid("/If-Match", 'If-Match is * or an entity tag such as "3"'))
-    wanted = present if named is None else named
-    return wanted if wanted in {int(tag) for tag in _STRONG.findall(header)} else NEVER
+    return frozenset(tag.strip('"') for tag in _EACH.findall(header) if tag.startswith('"'))
+
+
+def is_known(version: int | str) -> bool:
+    """Tell whether the caller has this version already; tags that are none are of no use and do no harm."""
+    header = ", ".join(request.headers.getlist("If-None-Match"))
+    return header.strip() == "*" or f'"{version}"' in {tag.removeprefix("W/") for tag in _EACH.findall(header)}

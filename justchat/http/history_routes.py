@@ -16,7 +16,7 @@ from quart import Blueprint, Response
 from justchat.http.answers import Refused, json_answer, page_answer, read_number
 from justchat.http.message_views import MessageView, shown
 from justchat.http.operation import Operation, PageOf, Query, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
 from justchat.rooms.queries import Access
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, invalid
@@ -27,15 +27,9 @@ T = TypeVar("T")
 
 _SEQ_MAX: Final = 2**53 - 1
 _Seq = Annotated[int, Meta(ge=0, le=_SEQ_MAX)]
-_LIMIT: Final = PAGE[1]
-_MESSAGES: Final = (
-    Query("before", _Seq, "The newest below this seq"),
-    Query("after", _Seq, "The oldest above this seq"),
-    Query("around", _Seq, "Those next to this seq, on both sides"),
-    _LIMIT,
-    MIN_SEQ,
-)
-_EVENTS: Final = (_MESSAGES[0], _MESSAGES[1], _LIMIT, MIN_SEQ)
+_BEFORE: Final = Query("before", _Seq, "The newest below this seq")
+_AFTER: Final = Query("after", _Seq, "The oldest above this seq")
+_AROUND: Final = Query("around", _Seq, "Those next to this seq, on both sides")
 
 
 class Range(Struct, frozen=True):
@@ -71,6 +65,7 @@ class HistoryRoutes:
 
     def operations(self) -> tuple[Operation, ...]:
         """List the routes."""
+        _, limit = page_queries(self._system.config)
         return (
             Operation(
                 "GET",
@@ -78,7 +73,7 @@ class HistoryRoutes:
                 self.messages,
                 "A part of a room's messages, as they read now, by seq",
                 answer=PageOf[MessageView],
-                query=_MESSAGES,
+                query=(_BEFORE, _AFTER, _AROUND, limit, MIN_SEQ),
                 refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
@@ -87,7 +82,7 @@ class HistoryRoutes:
                 self.events,
                 "A part of a room's journal, byte for byte, by seq",
                 answer=EventsPage[EventFrame],
-                query=_EVENTS,
+                query=(_BEFORE, _AFTER, limit, MIN_SEQ),
                 refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
         )

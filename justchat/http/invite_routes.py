@@ -15,7 +15,9 @@ from quart import Blueprint, Response
 from justchat.http.answers import Refused, granted, has_body, json_answer, no_content, page_answer, read_body
 from justchat.http.moments import Moment, read_moment
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
+from justchat.http.room_views import RoomViews
 from justchat.rooms.commands import CreateInvite, JoinRoom, RevokeInvite
 from justchat.rooms.invites import invite_id, is_invite_id, new_code, room_of
 from justchat.rooms.items import Invite, ItemKind
@@ -73,6 +75,8 @@ class InviteRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
         self._access = RoomAccess(system)
+        self._items = RoomItems(system)
+        self._views = RoomViews(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -94,7 +98,7 @@ class InviteRoutes:
                 self.many,
                 "List a room's invites",
                 answer=PageOf[InviteView],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=GUARDED_REFUSALS,
             ),
             Operation(
@@ -146,21 +150,16 @@ class InviteRoutes:
         return None if body.expires_at is None else read_moment(body.expires_at, "/expires_at", now=now)
 
     async def many(self, caller: UserRecord, room: str) -> Response:
-        ask = self._access.read_page()
-        await self._access.look(caller, room, needs=Permission.MEMBERS_INVITE)
-        directory = self._system.storage.directory
-        page = await directory.items(ItemKind.INVITE.value, room=room, cursor=ask.cursor, limit=ask.limit)
-        items = [_view(msgspec.json.decode(item.doc, type=Invite)) for item in page.items]
-        return page_answer(items, next_cursor=page.next_cursor)
+        page = await self._items.asked(caller, room, ItemKind.INVITE, Invite, needs=Permission.MEMBERS_INVITE)
+        return page_answer([_view(invite) for invite in page.items], next_cursor=page.next_cursor)
 
     async def one(self, caller: UserRecord, room: str, code: str) -> Response:
         await self._access.look(caller, room, needs=Permission.MEMBERS_INVITE)
         name = _id_of(code)
-        key = (ItemKind.INVITE.value, name)
-        found = await self._system.storage.journal.items_by_key(room, [key]) if is_invite_id(name) else []
-        if not found:
+        invite = await self._items.one(room, ItemKind.INVITE, name, Invite) if is_invite_id(name) else None
+        if invite is None:
             raise Refused(_NO_SUCH_INVITE)
-        return json_answer(_view(msgspec.json.decode(found[0].doc, type=Invite)))
+        return json_answer(_view(invite))
 
     async def revoke(self, caller: UserRecord, room: str, code: str) -> Response:
         await self._access.post(room, RevokeInvite(caller.id, _id_of(code)))
@@ -172,7 +171,7 @@ class InviteRoutes:
             raise Refused(_NO_SUCH_INVITE)
         room = self._system.rooms.room(name)
         granted(await room.post(JoinRoom(caller.id, invite_id(code))))
-        return json_answer(granted(await room.view(caller.id)))
+        return await self._views.answer(granted(await room.view(caller.id)))
 
 
 def _id_of(code: str) -> str:

@@ -8,9 +8,20 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response
 
+from justchat.accounts.appearance import is_present
+from justchat.accounts.membership import can_be_member
 from justchat.http.answers import Refused, granted, has_body, json_answer, no_content, page_answer, read_body
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import CHANGE_REFUSALS, MIN_SEQ, NO_SUCH_USER, PAGE, SHOW_REFUSALS, RoomAccess
+from justchat.http.room_access import (
+    CHANGE_REFUSALS,
+    GUEST_MEMBER,
+    MIN_SEQ,
+    NO_SUCH_USER,
+    SHOW_REFUSALS,
+    RoomAccess,
+    page_queries,
+)
+from justchat.http.room_items import RoomItems
 from justchat.ids import is_id
 from justchat.rooms.commands import (
     NO_SUCH_MEMBER,
@@ -76,6 +87,7 @@ class MemberRoutes:
         self._system = system
         self._directory = system.storage.directory
         self._access = RoomAccess(system)
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -89,7 +101,7 @@ class MemberRoutes:
                 self.list_members,
                 "List a room's members",
                 answer=PageOf[MemberItem],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=SHOW_REFUSALS,
             ),
             Operation(
@@ -158,21 +170,17 @@ class MemberRoutes:
         access = granted(await self._system.rooms.room(room).look(target))
         detail = MemberDetail(account, member.role, member.joined_seq, tuple(sorted(access.permissions)))
         if target == caller.id or Permission.MEMBERS_MUTE in own.permissions:
-            mute = await self._mute(room, target)
+            mute = await self._items.one(room, ItemKind.MUTE, target, Mute)
             until = None if mute is None or mute.until is None else rfc3339(mute.until)
             detail = msgspec.structs.replace(detail, muted=mute is not None, muted_until=until)
         return json_answer(detail)
 
-    async def _mute(self, room: str, user: str) -> Mute | None:
-        found = await self._system.storage.journal.items_by_key(room, [(ItemKind.MUTE.value, user)])
-        return msgspec.json.decode(found[0].doc, type=Mute) if found else None
-
     async def add(self, caller: UserRecord, room: str, user: str) -> Response:
         body = await read_body(_add_body) if await has_body() else AddBody()
         account = await self._directory.user(user) if is_id("u", user) else None
-        if account is None or account.disabled:
+        if not can_be_member(account):
             await self._access.look(caller, room)
-            raise Refused(NO_SUCH_USER)
+            raise Refused(GUEST_MEMBER if is_present(account) else NO_SUCH_USER)
         await self._access.post(room, AddMember(caller.id, user, body.role))
         return no_content()
 

@@ -9,18 +9,20 @@ from msgspec import Meta, Struct
 from quart import Blueprint, Response
 
 from justchat.http.answers import Refused, granted, json_answer, no_content, page_answer, read_body
-from justchat.http.entity_tags import entity_tag, read_if_match
+from justchat.http.entity_tags import NEVER, entity_tag, read_if_match
 from justchat.http.message_access import MessageAccess
 from justchat.http.message_views import MessageView, shown
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
-from justchat.rooms.commands import NO_SUCH_MESSAGE, BulkDelete, DeleteMessage
-from justchat.rooms.items import ItemKind
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
+from justchat.rooms.commands import NO_SUCH_MESSAGE, Accepted, BulkDelete, DeleteMessage
+from justchat.rooms.items import ItemKind, Reply
 from justchat.rooms.posts import Content, edit, post
 from justchat.system import System
 from justchat.wire.errors import ErrorCode
 from justchat.wire.events import decode_message
 from justchat.wire.frames import ClientMsgId, Id, Rev
+from justchat.wire.times import rfc3339
 from storage.records import MessageRecord, UserRecord
 
 BULK_MAX: Final = 100
@@ -54,18 +56,10 @@ class BulkDeleteBody(Struct, frozen=True, forbid_unknown_fields=True):
     messages: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=BULK_MAX)]
 
 
+_REPLAYED: Final = {"Idempotent-Replayed": "true"}
 _post_body: Final = msgspec.json.Decoder(PostBody)
 _edit_body: Final = msgspec.json.Decoder(EditBody)
 _bulk_delete_body: Final = msgspec.json.Decoder(BulkDeleteBody)
-
-
-class _Reply(Struct, frozen=True):
-    """What is kept of a reply under its thread."""
-
-    message: str
-
-
-_reply: Final = msgspec.json.Decoder(_Reply)
 
 
 class MessageRoutes:
@@ -76,7 +70,7 @@ class MessageRoutes:
         self._access = MessageAccess(system)
         self._rooms = RoomAccess(system)
         self._journal = system.storage.journal
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """List the routes."""
@@ -156,7 +150,7 @@ class MessageRoutes:
                 self.replies,
                 "The thread that begins with a message, oldest first",
                 answer=PageOf[MessageView],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=refusals,
             ),
         )
@@ -173,10 +167,29 @@ class MessageRoutes:
         answer = granted(await self._system.rooms.room(room).post(granted(command)))
         record = await self._journal.message(answer.message_id or "")
         if record is None:
-            raise Refused(NO_SUCH_MESSAGE)
+            return await self._trimmed(caller, room, body.client_msg_id, answer)
         if answer.duplicate:
-            return await self._shown(caller, record, headers={"Idempotent-Replayed": "true"})
+            return await self._shown(caller, record, headers=_REPLAYED)
         return await self._shown(caller, record, status=201, headers={"Location": f"/api/v1/messages/{record.id}"})
+
+    async def _trimmed(self, caller: UserRecord, room: str, client_msg_id: str, answer: Accepted) -> Response:
+        """Answer the repeat of a post that is kept no longer with what its entry still says: there was one."""
+        entries = await self._journal.read(room, after=answer.seq - 1, upto=answer.seq, limit=1)
+        if not (answer.duplicate and entries):
+            raise Refused(NO_SUCH_MESSAGE)
+        view = MessageView(
+            id=answer.message_id or "",
+            room=room,
+            seq=answer.seq,
+            msg_no=answer.msg_no or 0,
+            rev=1,
+            author=caller.id,
+            body="",
+            created_at=rfc3339(entries[0].ts),
+            client_msg_id=client_msg_id,
+            deleted=True,
+        )
+        return json_answer(view, headers=_REPLAYED)
 
     async def one(self, caller: UserRecord, message: str) -> Response:
         return await self._shown(caller, (await self._access.see(caller, message)).record)
@@ -188,7 +201,7 @@ class MessageRoutes:
             caller.id,
             message,
             body=body.body,
-            rev=read_if_match(decode_message(record.doc).rev, named=body.rev),
+            rev=_wanted_rev(decode_message(record.doc).rev, named=body.rev),
             max_characters=self._system.config.body_max_characters,
         )
         await self._access.post(message, granted(command))
@@ -206,10 +219,8 @@ class MessageRoutes:
     async def replies(self, caller: UserRecord, message: str) -> Response:
         ask = self._rooms.read_page()
         root = (await self._access.see(caller, message)).record
-        page = await self._directory.items(
-            ItemKind.REPLY, room=root.room, prefix=f"{root.id}/", cursor=ask.cursor, limit=ask.limit
-        )
-        ids = [_reply.decode(item.doc).message for item in page.items]
+        page = await self._items.page(ItemKind.REPLY, Reply, ask, room=root.room, prefix=f"{root.id}/")
+        ids = [reply.message for reply in page.items]
         records = {record.id: record for record in await self._journal.messages_by_id(ids)} if ids else {}
         found = [records[reply] for reply in ids if reply in records]
         return page_answer(await shown(self._journal, caller.id, found), next_cursor=page.next_cursor)
@@ -220,3 +231,15 @@ class MessageRoutes:
         (view,) = await shown(self._journal, caller.id, [record])
         tag = entity_tag(decode_message(record.doc).rev)
         return json_answer(view, status=status, headers={**tag, **(headers or {})})
+
+
+def _wanted_rev(present: int, *, named: int | None) -> int | None:
+    """Give the version to change: None for any, NEVER if what the caller wants cannot be.
+
+    `present` is the version as it stands, `named` one that the body names: then it has to be that one. Raises Refused.
+    """
+    tags = read_if_match()
+    wanted = present if named is None else named
+    if tags is None:
+        return named
+    return wanted if str(wanted) in tags else NEVER

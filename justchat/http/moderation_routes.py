@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -11,7 +11,8 @@ from quart import Blueprint, Response
 from justchat.http.answers import Refused, has_body, json_answer, no_content, page_answer, read_body
 from justchat.http.moments import Moment, read_moment
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, NO_SUCH_USER, PAGE, RoomAccess
+from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, NO_SUCH_USER, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.ids import is_id
 from justchat.rooms.commands import BanMember, MuteMember, UnbanMember, UnmuteMember
 from justchat.rooms.items import Ban, ItemKind, Mute
@@ -20,9 +21,7 @@ from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.server_frames import UserView
 from justchat.wire.times import rfc3339
-from storage.records import Page, UserRecord
-
-T = TypeVar("T")
+from storage.records import UserRecord
 
 _NOT_BANNED: Final = Refusal(ErrorCode.NOT_FOUND, "this user is not banned")
 
@@ -72,6 +71,7 @@ class ModerationRoutes:
         self._system = system
         self._directory = system.storage.directory
         self._access = RoomAccess(system)
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -85,7 +85,7 @@ class ModerationRoutes:
                 self.bans,
                 "List who is banned from a room",
                 answer=PageOf[BanView],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=GUARDED_REFUSALS,
             ),
             Operation(
@@ -125,7 +125,7 @@ class ModerationRoutes:
                 self.mutes,
                 "List who is muted in a room",
                 answer=PageOf[MuteView],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=GUARDED_REFUSALS,
             ),
             Operation(
@@ -153,18 +153,16 @@ class ModerationRoutes:
         return blueprint_of("moderation", self.operations(), accounts=self._system.accounts)
 
     async def bans(self, caller: UserRecord, room: str) -> Response:
-        page = await self._page(caller, room, ItemKind.BAN, Ban, needs=Permission.MEMBERS_BAN)
+        page = await self._items.asked(caller, room, ItemKind.BAN, Ban, needs=Permission.MEMBERS_BAN)
         users = await self._access.users(ban.user for ban in page.items)
         items = [_ban_view(ban, users) for ban in page.items]
         return page_answer(items, next_cursor=page.next_cursor)
 
     async def ban_of(self, caller: UserRecord, room: str, user: str) -> Response:
         await self._access.look(caller, room, needs=Permission.MEMBERS_BAN)
-        key = (ItemKind.BAN.value, user)
-        found = await self._system.storage.journal.items_by_key(room, [key]) if is_id("u", user) else []
-        if not found:
+        ban = await self._items.one(room, ItemKind.BAN, user, Ban) if is_id("u", user) else None
+        if ban is None:
             raise Refused(_NOT_BANNED)
-        ban = msgspec.json.decode(found[0].doc, type=Ban)
         return json_answer(_ban_view(ban, await self._access.users([ban.user])))
 
     async def ban(self, caller: UserRecord, room: str, user: str) -> Response:
@@ -181,7 +179,7 @@ class ModerationRoutes:
         return no_content()
 
     async def mutes(self, caller: UserRecord, room: str) -> Response:
-        page = await self._page(caller, room, ItemKind.MUTE, Mute, needs=Permission.MEMBERS_MUTE)
+        page = await self._items.asked(caller, room, ItemKind.MUTE, Mute, needs=Permission.MEMBERS_MUTE)
         users = await self._access.users(mute.user for mute in page.items)
         items = [_mute_view(mute, users) for mute in page.items]
         return page_answer(items, next_cursor=page.next_cursor)
@@ -196,14 +194,6 @@ class ModerationRoutes:
     async def unmute(self, caller: UserRecord, room: str, user: str) -> Response:
         await self._access.post(room, UnmuteMember(caller.id, user))
         return no_content()
-
-    async def _page(
-        self, caller: UserRecord, room: str, kind: ItemKind, form: type[T], *, needs: Permission
-    ) -> Page[T]:
-        ask = self._access.read_page()
-        await self._access.look(caller, room, needs=needs)
-        page = await self._directory.items(kind.value, room=room, cursor=ask.cursor, limit=ask.limit)
-        return Page(tuple(msgspec.json.decode(item.doc, type=form) for item in page.items), page.next_cursor)
 
 
 def _ban_view(ban: Ban, users: dict[str, UserView]) -> BanView:

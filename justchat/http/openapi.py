@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 from quart import Quart
 
+from justchat.http.openapi_headers import HEADERS, answer_headers, refusal_headers, request_headers
 from justchat.http.openapi_refusals import AT_THE_DOOR, refusals_of
 from justchat.http.operation import Caller, Operation, OperationBlueprint
 from justchat.wire.errors import ErrorCode, Problem, Refusal, problem
@@ -35,44 +36,13 @@ strictly: no key twice, no NUL in text. Times are RFC 3339 in UTC with milliseco
 `application/problem+json`, and its `code` is stable. What is told live, over the WebSocket at `/ws`, is described by
 [asyncapi.json](asyncapi.json).
 """
-_IF_MATCH: Final[Schema] = {
-    "name": "If-Match",
-    "in": "header",
-    "description": "The `ETag` of what was read: change it only if it still is that.",
-    "schema": {"type": "string"},
-}
-_HEADERS: Final[Schema] = {
-    "X-Request-Id": {
-        "description": "The request's own `X-Request-Id`, or one made for it.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
-    },
-    "Retry-After": {
-        "description": "Whole seconds after which trying again may help.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    "Location": {"description": "Where the new thing is.", "required": True, "schema": {"type": "string"}},
-    "Idempotent-Replayed": {
-        "description": "`true` where this is what an earlier request with the same `client_msg_id` made.",
-        "schema": {"type": "string", "enum": ["true"]},
-    },
-    "WWW-Authenticate": {
-        "description": "How to say who is calling.",
-        "required": True,
-        "schema": {"type": "string", "enum": ["Bearer"]},
-    },
-}
-_HEADERS_OF_STATUSES: Final[Mapping[int, tuple[str, ...]]] = {
-    201: ("X-Request-Id", "Location"),
-    401: ("X-Request-Id", "WWW-Authenticate"),
-    429: ("X-Request-Id", "Retry-After"),
-    # Some of these come from the front door, which has no ids.
-    503: ("Retry-After",),
-    **dict.fromkeys(AT_THE_DOOR, ()),
-}
+# What is no JSON has no schema.
+_BYTES: Final[Schema] = {}
 _SECURITY: Final[Mapping[Caller, list[dict[str, list[str]]]]] = {
     Caller.ANYBODY: [],
     Caller.USER: [{"bearer": []}],
+    Caller.SESSION: [{"bearer": []}],
+    Caller.ADMIN: [{"bearer": []}],
     # A caller on the same machine needs no token.
     Caller.OPERATOR: [{"operator": []}, {}],
 }
@@ -120,7 +90,7 @@ def openapi_document(operations: Sequence[Published], *, version: str) -> Schema
         "components": {
             "schemas": parts.schemas,
             "responses": parts.responses,
-            "headers": _HEADERS,
+            "headers": HEADERS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "operator": {"type": "http", "scheme": "bearer", "description": "The operator's token."},
@@ -158,7 +128,7 @@ def _operation(one: Published, parts: _Parts) -> Schema:
         "parameters": [
             *_path_parameters(one.path),
             *_query_parameters(operation, parts),
-            *([_IF_MATCH] if ErrorCode.PRECONDITION_FAILED in operation.refusals else []),
+            *request_headers(operation),
         ],
         "responses": _responses(one, parts),
     }
@@ -166,6 +136,8 @@ def _operation(one: Published, parts: _Parts) -> Schema:
         kinds = ("application/json", *(("application/merge-patch+json",) if operation.method == "PATCH" else ()))
         content = {kind: {"schema": parts.schema(operation.body)} for kind in kinds}
         found["requestBody"] = {"required": not operation.body_is_optional, "content": content}
+    if operation.takes:
+        found["requestBody"] = {"required": True, "content": dict.fromkeys(operation.takes, _BYTES)}
     return found
 
 
@@ -204,15 +176,15 @@ def _responses(one: Published, parts: _Parts) -> Schema:
 
 
 def _success(operation: Operation, status: int, codes: Sequence[ErrorCode], parts: _Parts) -> Schema:
-    repeats = status == 200 and "client_msg_id" in getattr(operation.body, "__struct_fields__", ())
     content: Schema = {}
     if operation.answer is not None:
         content["application/json"] = {"schema": parts.schema(operation.answer)}
+    content.update(dict.fromkeys(operation.gives, _BYTES))
     if codes:
         content["application/problem+json"] = _problem_content(status, codes, parts)
     found: Schema = {
         "description": HTTPStatus(status).phrase,
-        "headers": _headers(status, *(["Idempotent-Replayed"] if repeats else [])),
+        "headers": answer_headers(operation, status),
     }
     return found | ({"content": content} if content else {})
 
@@ -221,7 +193,7 @@ def _refusal(status: int, codes: Sequence[ErrorCode], parts: _Parts) -> Schema:
     said = [f"`{code}`: {problem(Refusal(code, '')).title}" for code in codes]
     return {
         "description": AT_THE_DOOR[status][1] if status in AT_THE_DOOR else "; ".join(said),
-        "headers": _headers(status),
+        "headers": refusal_headers(status),
         "content": {"application/problem+json": _problem_content(status, codes, parts)},
     }
 
@@ -231,8 +203,3 @@ def _problem_content(status: int, codes: Sequence[ErrorCode], parts: _Parts) -> 
     title = HTTPStatus(status).phrase if status in AT_THE_DOOR else problem(Refusal(codes[0], "")).title
     example = {"type": "about:blank", "title": title, "status": status, "detail": "why", "code": codes[0].value}
     return {"schema": {"allOf": [parts.schema(Problem), named]}, "example": example}
-
-
-def _headers(status: int, *more: str) -> Schema:
-    names = (*_HEADERS_OF_STATUSES.get(status, ("X-Request-Id",)), *more)
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

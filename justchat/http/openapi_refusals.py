@@ -18,9 +18,13 @@ AT_THE_DOOR: Final = {
     431: (ErrorCode.PAYLOAD_TOO_LARGE, "The request's head is too large."),
 }
 _ALWAYS: Final = (ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.INTERNAL)
+# 403: a guest who would change something, a personal token without the scope.
+_IDENTIFIED: Final = (ErrorCode.UNAUTHENTICATED, ErrorCode.TOKEN_EXPIRED, ErrorCode.FORBIDDEN)
 _OF_CALLERS: Final = {
     Caller.ANYBODY: (),
-    Caller.USER: (ErrorCode.UNAUTHENTICATED, ErrorCode.TOKEN_EXPIRED),
+    Caller.USER: _IDENTIFIED,
+    Caller.SESSION: _IDENTIFIED,
+    Caller.ADMIN: _IDENTIFIED,
     Caller.OPERATOR: (ErrorCode.FORBIDDEN,),
 }
 _OF_BODIES: Final = (ErrorCode.UNSUPPORTED_MEDIA, ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.VALIDATION_FAILED)
@@ -30,15 +34,18 @@ _OF_ROOMS: Final = (ErrorCode.ROOM_OVERLOADED, ErrorCode.ROOM_UNAVAILABLE)
 def refusals_of(operation: Operation, path: str) -> dict[int, list[ErrorCode]]:
     """Give the codes that an operation may be refused with, by HTTP status."""
     codes = [*operation.refusals, *_OF_CALLERS[operation.caller]]
-    if operation.body is not None:
+    if operation.body is not None or operation.takes:
         codes.extend(_OF_BODIES)
     if operation.query:
         codes.append(ErrorCode.VALIDATION_FAILED)
     if "<" in path:
         # Also what is no text at all, before a handler sees it.
         codes.append(ErrorCode.NOT_FOUND)
-    if operation.caller is Caller.USER:
+    if operation.caller in (Caller.USER, Caller.ADMIN):
         codes.extend(_OF_ROOMS)
+    if path.startswith("/api/"):
+        # Everything there is counted, and what changes something is not taken from just any page.
+        codes.extend((ErrorCode.RATE_LIMITED, *((ErrorCode.FORBIDDEN,) if operation.changes else ())))
     by_status: dict[int, list[ErrorCode]] = defaultdict(list)
     # Whom the door turns away is told so with this status.
     by_status[503] = [ErrorCode.DRAINING, ErrorCode.RATE_LIMITED]

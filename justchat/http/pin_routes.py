@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Generic, TypeVar
 
-import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response
 
-from justchat.http.answers import Refused, no_content, page_answer
+from justchat.http.answers import PageAsk, Refused, no_content, page_answer
 from justchat.http.message_views import MessageView, shown
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.ids import is_id
 from justchat.rooms.commands import NO_SUCH_MESSAGE, PinMessage, UnpinMessage
 from justchat.rooms.items import ItemKind, Pin
@@ -41,9 +41,6 @@ class PinView(Struct, Generic[T], frozen=True):
     at: str
 
 
-_pin: Final = msgspec.json.Decoder(Pin)
-
-
 class PinRoutes:
     """`/rooms/{r}/pins`."""
 
@@ -51,7 +48,7 @@ class PinRoutes:
         self._system = system
         self._access = RoomAccess(system)
         self._journal = system.storage.journal
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -63,7 +60,7 @@ class PinRoutes:
                 self.list_pins,
                 "The pinned messages, the newest pin first",
                 answer=PageOf[PinView[MessageView]],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
@@ -80,9 +77,10 @@ class PinRoutes:
         ask = self._access.read_page()
         access = await self._access.look(caller, room)
         # All of them: they are few, and kept under their messages and not in the order of the pins.
-        found = await self._directory.items(ItemKind.PIN, room=room, cursor=None, limit=PINS_MAX)
-        pins = [_pin.decode(item.doc) for item in found.items if item.seq > access.floor]
-        pins = sorted((pin for pin in pins if ask.cursor is None or _place(pin) < ask.cursor), key=_place, reverse=True)
+        every = PageAsk(None, PINS_MAX)
+        found = (await self._items.page(ItemKind.PIN, Pin, every, room=room, floor=access.floor)).items
+        pins = [pin for pin in found if ask.cursor is None or _place(pin) < ask.cursor]
+        pins.sort(key=_place, reverse=True)
         page = page_of(pins[: ask.limit + 1], ask.limit, _place)
         records = {record.id: record for record in await self._messages([pin.message for pin in page.items])}
         present = [pin for pin in page.items if pin.message in records]

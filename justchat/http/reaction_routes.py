@@ -9,14 +9,14 @@ from itertools import groupby
 from typing import Annotated, Final
 from urllib.parse import quote, unquote
 
-import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
-from justchat.http.answers import Refused, no_content, page_answer
+from justchat.http.answers import PageAsk, Refused, no_content, page_answer
 from justchat.http.message_access import MessageAccess
 from justchat.http.operation import Operation, PageOf, Query, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.rooms.commands import React, Unreact
 from justchat.rooms.items import ItemKind, Reaction
 from justchat.system import System
@@ -45,9 +45,6 @@ class ReactionItem(Struct, frozen=True):
     users: tuple[UserView, ...]
 
 
-_reaction: Final = msgspec.json.Decoder(Reaction)
-
-
 class ReactionRoutes:
     """`/messages/{m}/reactions`."""
 
@@ -55,12 +52,13 @@ class ReactionRoutes:
         self._system = system
         self._access = MessageAccess(system)
         self._rooms = RoomAccess(system)
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
         one = "/messages/<message>/reactions/<emoji>"
         emoji = Annotated[str, Meta(min_length=1, max_length=EMOJI_MAX_CHARACTERS)]
+        paging = page_queries(self._system.config)
         return (
             Operation("PUT", one, self.add, "React to a message", statuses=(204,), refusals=_REFUSALS),
             Operation("DELETE", one, self.remove, "Take a reaction back", statuses=(204,), refusals=_REFUSALS),
@@ -70,7 +68,11 @@ class ReactionRoutes:
                 self.list_reactions,
                 "Who reacted to a message, emoji by emoji",
                 answer=PageOf[ReactionItem],
-                query=(Query("emoji", emoji, "Only those with this emoji"), *PAGE, MIN_SEQ),
+                query=(
+                    Query("emoji", emoji, "Only those with this emoji"),
+                    *paging,
+                    MIN_SEQ,
+                ),
                 refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
         )
@@ -91,14 +93,10 @@ class ReactionRoutes:
         ask, emoji = self._rooms.read_page(), request.args.get("emoji")
         record = (await self._access.see(caller, message)).record
         start = f"{record.id}/"
-        page = await self._directory.items(
-            ItemKind.REACTION,
-            room=record.room,
-            prefix=start if emoji is None else f"{start}{_checked(emoji)}/",
-            cursor=None if ask.cursor is None else start + _read_cursor(ask.cursor),
-            limit=ask.limit,
-        )
-        reactions = [_reaction.decode(item.doc) for item in page.items]
+        prefix = start if emoji is None else f"{start}{_checked(emoji)}/"
+        within = PageAsk(None if ask.cursor is None else start + _read_cursor(ask.cursor), ask.limit)
+        page = await self._items.page(ItemKind.REACTION, Reaction, within, room=record.room, prefix=prefix)
+        reactions = page.items
         counts = {reaction.emoji: reaction.count for reaction in decode_message(record.doc).reactions}
         users = await self._rooms.users(reaction.user for reaction in reactions)
         items = [

@@ -12,7 +12,8 @@ from justchat.http.answers import Refused, no_content, page_answer, read_body
 from justchat.http.message_access import MessageAccess
 from justchat.http.message_views import MessageView, shown
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.ids import is_id
 from justchat.rooms.items import ItemKind, Report
 from justchat.rooms.kept_commands import DismissReport, ReportMessage
@@ -45,7 +46,6 @@ class ReportView(Struct, Generic[T], frozen=True):
 
 
 _report_body: Final = msgspec.json.Decoder(ReportBody)
-_report: Final = msgspec.json.Decoder(Report)
 
 
 class ReportRoutes:
@@ -56,7 +56,7 @@ class ReportRoutes:
         self._rooms = RoomAccess(system)
         self._access = MessageAccess(system)
         self._journal = system.storage.journal
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -77,7 +77,7 @@ class ReportRoutes:
                 self.list_reports,
                 "The reports that are open, for moderators",
                 answer=PageOf[ReportView[MessageView]],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=(*refusals, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
@@ -102,10 +102,8 @@ class ReportRoutes:
         return no_content()
 
     async def list_reports(self, caller: UserRecord, room: str) -> Response:
-        ask = self._rooms.read_page()
-        access = await self._rooms.look(caller, room, needs=Permission.MESSAGES_DELETE_ANY)
-        page = await self._directory.items(ItemKind.REPORT, room=room, cursor=ask.cursor, limit=ask.limit)
-        reports = [_report.decode(item.doc) for item in page.items if item.seq > access.floor]
+        page = await self._items.asked(caller, room, ItemKind.REPORT, Report, needs=Permission.MESSAGES_DELETE_ANY)
+        reports = page.items
         users = await self._rooms.users(report.user for report in reports)
         ids = list(dict.fromkeys(report.message for report in reports))
         records = await self._journal.messages_by_id(ids) if ids else []

@@ -6,15 +6,13 @@ deleted, whatever the journal still holds.
 
 from __future__ import annotations
 
-from typing import Final
-
-import msgspec
 from quart import Blueprint, Response
 
 from justchat.http.answers import PageAsk, Refused, page_answer
 from justchat.http.message_access import MessageAccess
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess, missing
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.rooms.commands import NO_SUCH_MESSAGE
 from justchat.rooms.items import ItemKind, Revision, revision_key
 from justchat.rooms.permissions import Permission
@@ -23,8 +21,6 @@ from justchat.wire.errors import ErrorCode
 from justchat.wire.events import MessageCreated, decode_event
 from storage.listing import page_of
 from storage.records import MessageRecord, Page, UserRecord
-
-_revision: Final = msgspec.json.Decoder(Revision)
 
 
 class RevisionRoutes:
@@ -35,7 +31,7 @@ class RevisionRoutes:
         self._access = MessageAccess(system)
         self._rooms = RoomAccess(system)
         self._journal = system.storage.journal
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the route."""
@@ -47,7 +43,7 @@ class RevisionRoutes:
                 self.revisions,
                 "Every version of a message, the present one last, for its author and for moderators",
                 answer=PageOf[Revision],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=(*refusals, ErrorCode.FORBIDDEN, ErrorCode.NOT_A_MEMBER),
             ),
         )
@@ -59,7 +55,7 @@ class RevisionRoutes:
     async def revisions(self, caller: UserRecord, message: str) -> Response:
         ask = self._rooms.read_page()
         seen = await self._access.see(caller, message)
-        if seen.record.author != caller.id and (refusal := missing(seen.access, Permission.MESSAGES_DELETE_ANY)):
+        if seen.record.author != caller.id and (refusal := seen.access.missing(Permission.MESSAGES_DELETE_ANY)):
             raise Refused(refusal)
         page = await self._revisions(seen.record, ask)
         return page_answer(page.items, next_cursor=page.next_cursor)
@@ -69,17 +65,11 @@ class RevisionRoutes:
             return Page(())
         first = revision_key(record.id, 1)
         begins = ask.cursor is None or ask.cursor < first
-        page = await self._directory.items(
-            ItemKind.REVISION,
-            room=record.room,
-            prefix=f"{record.id}/",
-            cursor=first if begins else ask.cursor,
-            limit=ask.limit,
-        )
-        found = [_revision.decode(item.doc) for item in page.items]
+        edits = PageAsk(first if begins else ask.cursor, ask.limit)
+        page = await self._items.page(ItemKind.REVISION, Revision, edits, room=record.room, prefix=f"{record.id}/")
         if not begins:
-            return Page(tuple(found), page.next_cursor)
-        found.insert(0, await self._first(record))
+            return page
+        found = [await self._first(record), *page.items]
         return page_of(found, ask.limit, lambda revision: revision_key(record.id, revision.rev))
 
     async def _first(self, record: MessageRecord) -> Revision:

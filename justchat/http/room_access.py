@@ -12,10 +12,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from justchat.http.answers import PageAsk, Refused, granted, read_number, read_page
-from justchat.http.auth_routes import user_view
+from justchat.accounts.appearance import user_view
+from justchat.config import Config
+from justchat.http.answers import TEXT_MAX_CHARACTERS, PageAsk, Refused, granted, read_number, read_page
 from justchat.http.operation import Query
-from justchat.rooms.commands import NOT_A_MEMBER, Accepted, Command
+from justchat.rooms.commands import Accepted, Command
 from justchat.rooms.kept_commands import KeptCommand
 from justchat.rooms.permissions import Permission
 from justchat.rooms.queries import Access
@@ -34,6 +35,7 @@ CHANGE_REFUSALS: Final = (
     ErrorCode.BANNED,
     ErrorCode.CONFLICT,
 )
+GUEST_MEMBER: Final = Refusal(ErrorCode.CONFLICT, "this account is a guest's, and guests are members of no room")
 NO_SUCH_USER: Final = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 
 _SEQ_MAX: Final = 2**53 - 1
@@ -42,24 +44,20 @@ _ROWS_BEHIND: Final = Refusal(ErrorCode.SEQ_UNAVAILABLE, "lists are not that far
 MIN_SEQ: Final = Query(
     "min_seq", Annotated[int, Meta(ge=0, le=_SEQ_MAX)], "Answer only if the room has come to this seq: read your writes"
 )
-PAGE: Final = (
-    Query("cursor", str, "`next_cursor` of the page before"),
-    Query("limit", Annotated[int, Meta(ge=1)], "How many items at most"),
-)
+
+
+def page_queries(config: Config) -> tuple[Query, Query]:
+    """Describe what `read_page` reads."""
+    limit = Annotated[int, Meta(ge=1, le=config.history_page_max)]
+    return (
+        Query("cursor", Annotated[str, Meta(max_length=TEXT_MAX_CHARACTERS)], "`next_cursor` of the page before"),
+        Query("limit", limit, f"How many items at most; {config.history_page_default} where it is not said"),
+    )
 
 
 def read_min_seq() -> int | None:
     """Read `min_seq` of the query string. Raises Refused."""
     return read_number(MIN_SEQ.name, low=0, high=_SEQ_MAX)
-
-
-def missing(access: Access, permission: Permission) -> Refusal | None:
-    """Refuse who lacks a permission."""
-    if permission in access.permissions:
-        return None
-    if access.role is None:
-        return NOT_A_MEMBER
-    return Refusal(ErrorCode.FORBIDDEN, f"this needs the permission {permission}")
 
 
 class RoomAccess:
@@ -81,7 +79,7 @@ class RoomAccess:
         """Let the caller read rows of the room that are as of `min_seq`. Raises Refused."""
         min_seq = read_min_seq()
         access = granted(await self._system.rooms.room(room).look(caller.id, min_seq=min_seq))
-        refusal = None if needs is None else missing(access, needs)
+        refusal = None if needs is None else access.missing(needs)
         if refusal:
             raise Refused(refusal)
         if min_seq is not None:

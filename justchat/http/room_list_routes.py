@@ -12,7 +12,8 @@ from quart import Blueprint, Response
 
 from justchat.http.answers import PageAsk, Refused, page_answer, read_text
 from justchat.http.operation import Operation, PageOf, Query, blueprint_of
-from justchat.http.room_access import PAGE, RoomAccess
+from justchat.http.room_access import RoomAccess, page_queries
+from justchat.http.room_views import RoomViews
 from justchat.rooms.items import ItemKind
 from justchat.rooms.permissions import Visibility
 from justchat.rooms.queries import view_of_record
@@ -32,6 +33,7 @@ class RoomListRoutes:
         self._system = system
         self._directory = system.storage.directory
         self._access = RoomAccess(system)
+        self._views = RoomViews(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -46,7 +48,7 @@ class RoomListRoutes:
                     Query("public", Literal["true", "false"], "List public rooms, in the order of their names"),
                     Query("q", str, "What the names of public rooms begin with"),
                     Query("ids", str, f"Up to {_IDS_MAX} ids, with commas between; rooms one may not see are left out"),
-                    *PAGE,
+                    *page_queries(self._system.config),
                 ),
             ),
             Operation(
@@ -55,7 +57,7 @@ class RoomListRoutes:
                 self.mine,
                 "List one's own rooms, the newest first",
                 answer=PageOf[RoomView],
-                query=PAGE,
+                query=page_queries(self._system.config),
             ),
         )
 
@@ -66,7 +68,7 @@ class RoomListRoutes:
     async def mine(self, caller: UserRecord) -> Response:
         ask = self._access.read_page()
         page = await self._directory.rooms_of(caller.id, cursor=ask.cursor, limit=ask.limit)
-        items = [view_of_record(room, member) for room, member in page.items]
+        items = await self._views.named([view_of_record(room, member) for room, member in page.items])
         return page_answer(items, next_cursor=page.next_cursor)
 
     async def find(self, caller: UserRecord) -> Response:
@@ -103,7 +105,7 @@ class RoomListRoutes:
                 seen.append(view_of_record(row, member))
             elif row.visibility == Visibility.PUBLIC and not await self._is_banned(caller, row.id):
                 seen.append(view_of_record(row, None))
-        return seen
+        return await self._views.named(seen)
 
     async def _is_banned(self, caller: UserRecord, room: str) -> bool:
         found = await self._directory.items(ItemKind.BAN.value, room=room, prefix=caller.id, cursor=None, limit=1)

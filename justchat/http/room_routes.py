@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from quart import Blueprint, Response
 
+from justchat.accounts.membership import can_be_member
 from justchat.accounts.names import fold_name
-from justchat.http.answers import granted, json_answer, no_content, read_body
+from justchat.http.answers import granted, no_content, read_body
 from justchat.http.direct_routes import DirectRoutes
+from justchat.http.entity_tags import read_if_match
 from justchat.http.operation import Operation, blueprint_of
 from justchat.http.room_access import CHANGE_REFUSALS, MIN_SEQ, SHOW_REFUSALS, RoomAccess
 from justchat.http.room_forms import (
@@ -19,11 +22,12 @@ from justchat.http.room_forms import (
     update_body,
     update_command,
 )
+from justchat.http.room_views import RoomViews, wanted_head
 from justchat.ids import is_id, new_id
 from justchat.rooms.commands import DeleteRoom
 from justchat.rooms.permissions import Kind
 from justchat.system import System
-from justchat.wire.errors import FieldProblem
+from justchat.wire.errors import ErrorCode, FieldProblem
 from justchat.wire.server_frames import RoomView
 from storage.records import UserRecord
 
@@ -34,6 +38,7 @@ class RoomRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
         self._access = RoomAccess(system)
+        self._views = RoomViews(system)
         self._direct = DirectRoutes(system)
 
     def operations(self) -> tuple[Operation, ...]:
@@ -52,7 +57,7 @@ class RoomRoutes:
                 "GET",
                 "/rooms/<room>",
                 self.look,
-                "Look at a room",
+                "Look at a room; `ETag` is its version",
                 answer=RoomView,
                 query=(MIN_SEQ,),
                 refusals=SHOW_REFUSALS,
@@ -61,10 +66,11 @@ class RoomRoutes:
                 "PATCH",
                 "/rooms/<room>",
                 self.update,
-                "Change a room's name, topic, visibility or settings, or archive it",
+                "Change a room's name, topic, visibility or settings, or archive it; with `If-Match` only if nothing "
+                "happened in it since it was read",
                 body=UpdateBody,
                 answer=RoomView,
-                refusals=CHANGE_REFUSALS,
+                refusals=(*CHANGE_REFUSALS, ErrorCode.PRECONDITION_FAILED),
             ),
             Operation(
                 "DELETE",
@@ -89,7 +95,7 @@ class RoomRoutes:
         room = self._system.rooms.room(new_id("r"))
         granted(await room.post(create_command(body, caller.id, epoch=new_id("e"), members=members)))
         view = granted(await room.view(caller.id))
-        return json_answer(view, status=201, headers={"Location": f"/api/v1/rooms/{room.id}"})
+        return await self._views.answer(view, status=201, headers={"Location": f"/api/v1/rooms/{room.id}"})
 
     async def _find_members(self, named: tuple[str, ...]) -> tuple[str, ...]:
         """Resolve names and ids, or refuse with every unknown one."""
@@ -100,7 +106,7 @@ class RoomRoutes:
             *(await directory.users(ids=ids) if ids else ()),
             *(await directory.users(name_keys=keys) if keys else ()),
         ]
-        living = [user for user in users if not user.disabled]
+        living = [user for user in users if can_be_member(user)]
         known = {user.id for user in living} | {user.name_key for user in living}
         unknown = [
             FieldProblem(f"/members/{index}", "unknown_user", f"there is no user {name!r}")
@@ -111,12 +117,15 @@ class RoomRoutes:
         return tuple(dict.fromkeys(user.id for user in living))
 
     async def look(self, caller: UserRecord, room: str) -> Response:
-        return json_answer(await self._access.view(caller, room))
+        return await self._views.answer(await self._access.view(caller, room))
 
     async def update(self, caller: UserRecord, room: str) -> Response:
         command = update_command(await read_body(update_body), caller.id)
+        handle = self._system.rooms.room(room)
+        if read_if_match() is not None:
+            command = replace(command, head_seq=wanted_head(granted(await handle.view(caller.id))))
         await self._access.post(room, command)
-        return json_answer(granted(await self._system.rooms.room(room).view(caller.id)))
+        return await self._views.answer(granted(await handle.view(caller.id)))
 
     async def delete(self, caller: UserRecord, room: str) -> Response:
         await self._access.post(room, DeleteRoom(caller.id))

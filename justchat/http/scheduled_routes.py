@@ -11,7 +11,8 @@ from quart import Blueprint, Response
 from justchat.http.answers import Refused, granted, json_answer, no_content, page_answer, read_body
 from justchat.http.moments import Moment, read_moment
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import MIN_SEQ, PAGE, RoomAccess
+from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
+from justchat.http.room_items import RoomItems
 from justchat.ids import is_id, new_id
 from justchat.rooms.items import ItemKind, Scheduled, scheduled_key
 from justchat.rooms.kept_commands import ScheduleMessage, Unschedule
@@ -20,7 +21,7 @@ from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.frames import Id
 from justchat.wire.times import rfc3339
-from storage.records import ItemRecord, UserRecord
+from storage.records import UserRecord
 
 _NONE: Final = Refusal(ErrorCode.NOT_FOUND, "you have no such scheduled post here")
 
@@ -52,7 +53,6 @@ class ScheduledView(Struct, frozen=True, omit_defaults=True):
 
 
 _schedule_body: Final = msgspec.json.Decoder(ScheduleBody)
-_scheduled: Final = msgspec.json.Decoder(Scheduled)
 
 
 class ScheduledRoutes:
@@ -61,8 +61,7 @@ class ScheduledRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
         self._access = RoomAccess(system)
-        self._journal = system.storage.journal
-        self._directory = system.storage.directory
+        self._items = RoomItems(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -93,7 +92,7 @@ class ScheduledRoutes:
                 self.list_scheduled,
                 "One's own posts that wait, and those that could not be posted, oldest first",
                 answer=PageOf[ScheduledView],
-                query=(*PAGE, MIN_SEQ),
+                query=(*page_queries(self._system.config), MIN_SEQ),
                 refusals=(*refusals, ErrorCode.VALIDATION_FAILED),
             ),
             Operation("GET", one, self.one, "A post of one's own that waits", answer=ScheduledView, refusals=refusals),
@@ -143,24 +142,18 @@ class ScheduledRoutes:
         return json_answer(view, status=201, headers={"Location": f"/api/v1/rooms/{room}/scheduled/{command.id}"})
 
     async def list_scheduled(self, caller: UserRecord, room: str) -> Response:
-        ask = self._access.read_page()
-        await self._access.look(caller, room)
-        prefix = scheduled_key(caller.id, "")
-        page = await self._directory.items(
-            ItemKind.SCHEDULED, room=room, prefix=prefix, cursor=ask.cursor, limit=ask.limit
-        )
-        return page_answer([_view(item) for item in page.items], next_cursor=page.next_cursor)
+        own = scheduled_key(caller.id, "")
+        page = await self._items.asked(caller, room, ItemKind.SCHEDULED, Scheduled, prefix=own)
+        return page_answer([_view(room, scheduled) for scheduled in page.items], next_cursor=page.next_cursor)
 
     async def one(self, caller: UserRecord, room: str, scheduled: str) -> Response:
         await self._access.look(caller, room)
-        return json_answer(await self._find(caller, room, scheduled))
-
-    async def _find(self, caller: UserRecord, room: str, scheduled: str) -> ScheduledView:
-        key = (ItemKind.SCHEDULED.value, scheduled_key(caller.id, scheduled))
-        found = await self._journal.items_by_key(room, [key]) if is_id("s", scheduled) else []
-        if not found:
+        if not is_id("s", scheduled):
             raise Refused(_NONE)
-        return _view(found[0])
+        found = await self._items.one(room, ItemKind.SCHEDULED, scheduled_key(caller.id, scheduled), Scheduled)
+        if found is None:
+            raise Refused(_NONE)
+        return json_answer(_view(room, found))
 
     async def unschedule(self, caller: UserRecord, room: str, scheduled: str) -> Response:
         if not is_id("s", scheduled):
@@ -169,11 +162,10 @@ class ScheduledRoutes:
         return no_content()
 
 
-def _view(item: ItemRecord) -> ScheduledView:
-    scheduled = _scheduled.decode(item.doc)
+def _view(room: str, scheduled: Scheduled) -> ScheduledView:
     return ScheduledView(
         id=scheduled.id,
-        room=item.room,
+        room=room,
         body=scheduled.body,
         send_at=rfc3339(scheduled.send_at),
         created_at=rfc3339(scheduled.created_at),

@@ -96,6 +96,11 @@ class Ring:
         while len(self._bodies) > self._max_entries or self._bytes > self._max_bytes:
             self._bytes -= len(self._bodies.popleft())
 
+    def forget(self) -> None:
+        """Forget all bytes, but not where the room's head is."""
+        self._bodies.clear()
+        self._bytes = 0
+
     def covers(self, seq: int) -> bool:
         """Tell whether everything above `seq` is here."""
         return self._head - len(self._bodies) <= seq <= self._head

@@ -2,10 +2,13 @@
 
 Commands are values; `actor` is the authenticated user, or `SYSTEM` for what is due by itself. Every command is
 idempotent: posts by `client_msg_id`, all others by nature (a repeat finds nothing left to change), so a command may be
-decided again after a crash of its room. Those about messages are in `justchat.rooms.message_commands`.
+decided again after a crash of its room. Those about messages are in `justchat.rooms.message_commands`, those that only
+the server gives in `justchat.rooms.system_commands`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -24,6 +27,7 @@ from justchat.rooms.message_commands import (
     Unreact,
 )
 from justchat.rooms.permissions import Kind, Role, Visibility
+from justchat.rooms.system_commands import EndMembership, EraseMessages, EraseReaction, SystemCommand, TakeOver
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.events import RoomSettings, SettingsChanges
 
@@ -32,6 +36,7 @@ __all__ = [
     "NO_SUCH_MEMBER",
     "NO_SUCH_MESSAGE",
     "NO_SUCH_ROOM",
+    "WRITING",
     "Accepted",
     "AddMember",
     "Answer",
@@ -44,6 +49,9 @@ __all__ = [
     "DeleteMessage",
     "DeleteRoom",
     "EditMessage",
+    "EndMembership",
+    "EraseMessages",
+    "EraseReaction",
     "ExpireMessage",
     "JoinRoom",
     "LeaveRoom",
@@ -51,6 +59,7 @@ __all__ = [
     "MessageCommand",
     "ModerationCommand",
     "MuteMember",
+    "PeopleCommand",
     "PinMessage",
     "PostMessage",
     "React",
@@ -60,6 +69,8 @@ __all__ = [
     "SetPermissions",
     "SetRole",
     "SettingCommand",
+    "SystemCommand",
+    "TakeOver",
     "TrimHistory",
     "UnbanMember",
     "UnmuteMember",
@@ -69,6 +80,7 @@ __all__ = [
     "items_referred",
     "messages_referred",
     "names_referred",
+    "users_called",
 ]
 
 
@@ -86,20 +98,22 @@ class CreateRoom(Struct, frozen=True):
 
 
 class UpdateRoom(Struct, frozen=True):
-    """Change the given fields; None leaves a field as it is."""
+    """Change the given fields; None leaves a field as it is. `head_seq`, if given, must be where the room stands."""
 
     actor: str
     name: str | None = None
     topic: str | None = None
     visibility: Visibility | None = None
     settings: SettingsChanges | None = None
+    head_seq: int | None = None
 
 
 class ArchiveRoom(Struct, frozen=True):
-    """Lay the room up, or (`archived` False) take it into use again."""
+    """Lay the room up, or (`archived` False) take it into use again; at `head_seq`, if that is given."""
 
     actor: str
     archived: bool
+    head_seq: int | None = None
 
 
 class DeleteRoom(Struct, frozen=True):
@@ -202,8 +216,12 @@ class RevokeInvite(Struct, frozen=True):
 SettingCommand = UpdateRoom | ArchiveRoom | DeleteRoom | SetPermissions
 MemberCommand = JoinRoom | LeaveRoom | AddMember | RemoveMember | SetRole
 ModerationCommand = BanMember | UnbanMember | MuteMember | UnmuteMember | CreateInvite | RevokeInvite
-RoomCommand = SettingCommand | MemberCommand | ModerationCommand | MessageCommand
+PeopleCommand = SettingCommand | MemberCommand | ModerationCommand | MessageCommand
+RoomCommand = PeopleCommand | SystemCommand
 Command = CreateRoom | RoomCommand
+
+WRITING = (CreateRoom, PostMessage, EditMessage, React, PinMessage, UnpinMessage)
+"""What nobody does to somebody in a direct room where one of the two blocks the other. To take back is no writing."""
 
 
 class Accepted(Struct, frozen=True):
@@ -238,7 +256,9 @@ def messages_referred(command: Command) -> tuple[str, ...]:
             return tuple(message for message in (command.reply_to, command.thread_root) if message is not None)
         case EditMessage() | DeleteMessage() | ExpireMessage() | React() | Unreact() | PinMessage() | UnpinMessage():
             return (command.message,)
-        case BulkDelete(messages=messages):
+        case EraseReaction(message=message):
+            return (message,)
+        case BulkDelete(messages=messages) | EraseMessages(messages=messages):
             return messages
         case _:
             return ()
@@ -249,6 +269,8 @@ def items_referred(command: Command) -> tuple[tuple[str, str], ...]:
     match command:
         case React(actor=user, message=message, emoji=emoji) | Unreact(actor=user, message=message, emoji=emoji):
             return ((ItemKind.REACTION.value, reaction_key(message, emoji, user)),)
+        case EraseReaction(user=user, message=message, emoji=emoji):
+            return ((ItemKind.REACTION.value, reaction_key(message, emoji, user)),)
         case _:
             return ()
 
@@ -256,3 +278,13 @@ def items_referred(command: Command) -> tuple[tuple[str, str], ...]:
 def names_referred(command: Command) -> tuple[str, ...]:
     """Give the folded names of users that must be resolved to decide the command."""
     return command.names if isinstance(command, PostMessage | EditMessage) else ()
+
+
+def users_called(command: Command, named: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the users whom a text calls, members or not; `named` tells who is meant by its names."""
+    if not isinstance(command, PostMessage | EditMessage):
+        return ()
+    ids = command.mentions if isinstance(command, PostMessage) else ()
+    if not command.names:
+        return tuple(dict.fromkeys(ids)) if ids else ()
+    return tuple(dict.fromkeys((*(named[name] for name in command.names if name in named), *ids)))

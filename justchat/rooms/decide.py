@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from justchat.rooms.commands import (
     NO_SUCH_ROOM,
+    WRITING,
     AddMember,
     ArchiveRoom,
     BanMember,
@@ -24,15 +25,16 @@ from justchat.rooms.commands import (
     MessageCommand,
     ModerationCommand,
     MuteMember,
+    PeopleCommand,
     PinMessage,
     PostMessage,
     React,
     RemoveMember,
     RevokeInvite,
-    RoomCommand,
     SetPermissions,
     SetRole,
     SettingCommand,
+    SystemCommand,
     TrimHistory,
     UnbanMember,
     UnmuteMember,
@@ -40,25 +42,36 @@ from justchat.rooms.commands import (
     Unreact,
     UpdateRoom,
 )
-from justchat.rooms.rules import member_rules, message_rules, moderation_rules, room_rules
-from justchat.rooms.rules.decision import Context, Decision, Repeat, Unchanged, hidden
+from justchat.rooms.rules import member_rules, message_rules, moderation_rules, room_rules, system_rules
+from justchat.rooms.rules.decision import BLOCKED, Context, Decision, Repeat, Unchanged, hidden
 from justchat.rooms.state import RoomState
+from justchat.wire.events import Event
 
 __all__ = ["Context", "Decision", "Repeat", "Unchanged", "decide"]
 
 
 def decide(state: RoomState | None, command: Command, context: Context) -> Decision:
     """Decide one command."""
+    decision = _decide(state, command, context)
+    # What changes nothing, and what is refused in any case, is answered as without a block: so are repeats.
+    if context.blocked and isinstance(command, WRITING) and isinstance(decision, Event):
+        return BLOCKED
+    return decision
+
+
+def _decide(state: RoomState | None, command: Command, context: Context) -> Decision:
     if isinstance(command, PostMessage):
         return _decide_post(state, command, context)
     if isinstance(command, CreateRoom):
-        return Unchanged() if state is not None else room_rules.create(command)
+        return room_rules.create(command) if state is None else room_rules.create_again(state, command, context)
     if isinstance(command, LeaveRoom) or (isinstance(command, RemoveMember) and command.user == command.actor):
         return member_rules.leave(state, command.actor)
     if isinstance(command, JoinRoom):
         return member_rules.join(state, command, context)
     if state is None:
         return NO_SUCH_ROOM
+    if isinstance(command, SystemCommand):
+        return system_rules.decide_for_system(state, command)
     if isinstance(command, DeleteRoom) and state.deleted_at is not None:
         return room_rules.delete_again(state, command)
     return hidden(state, command.actor) or _decide_known(state, command, context)
@@ -74,7 +87,7 @@ def _decide_post(state: RoomState | None, command: PostMessage, context: Context
     return hidden(state, command.actor) or message_rules.post(state, command, context)
 
 
-def _decide_known(state: RoomState, command: RoomCommand, context: Context) -> Decision:
+def _decide_known(state: RoomState, command: PeopleCommand, context: Context) -> Decision:
     match command:
         case UpdateRoom() | ArchiveRoom() | DeleteRoom() | SetPermissions():
             return _decide_setting(state, command)

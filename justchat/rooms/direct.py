@@ -7,6 +7,9 @@ created, and its actor decides who was first; for everybody else nothing is left
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
+
+DIRECT_MEMBERS: Final = 2
 
 
 def direct_room_id(one: str, other: str) -> str:

@@ -48,17 +48,19 @@ def draft_batch(
     now: int,
     new_id: Callable[[str], str],
     named: Mapping[str, str] | None = None,
+    blocked: bool = False,
+    deaf: Mapping[str, frozenset[str]] | None = None,
 ) -> Draft:
     """Decide the commands one by one. `now` is milliseconds since the epoch, `new_id("m")` makes message ids.
 
-    `named` tells who is meant by the folded names that the commands hold.
+    `named`, `blocked` and `deaf` are what `Context` says that they are.
     """
     entries: list[Entry] = []
     events: list[Event] = []
     changes: list[Change] = []
     answers: list[Answer] = []
     for command in commands:
-        decision = decide(state, command, Context(room, now, new_id("m"), named or {}))
+        decision = decide(state, command, Context(room, now, new_id("m"), named or {}, blocked, deaf or {}))
         if isinstance(decision, _NO_EVENT):
             answers.append(_answer(state, decision, actor=command.actor))
             continue

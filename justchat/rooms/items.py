@@ -34,12 +34,13 @@ class ItemKind(StrEnum):
     AUDIT = "audit"  # time.room.seq, unique over all rooms
     SCHEDULED = "scheduled"  # user/id; due when it is to be posted
     REPORT = "report"  # message/user
+    DEPARTURE = "departure"  # user, whose traces in the room are still to be erased
 
 
 TIMERS: Final = frozenset({ItemKind.MUTE, ItemKind.INVITE, ItemKind.SWEEP, ItemKind.EXPIRY, ItemKind.SCHEDULED})
 """Kinds that may have a due time."""
 
-KEPT: Final = frozenset({ItemKind.SCHEDULED, ItemKind.REPORT, ItemKind.SWEEP})
+KEPT: Final = frozenset({ItemKind.SCHEDULED, ItemKind.REPORT, ItemKind.SWEEP, ItemKind.DEPARTURE})
 """Kinds that no entry accounts for, or not alone."""
 
 
@@ -115,6 +116,12 @@ class Reaction(Struct, frozen=True):
     user: str
     emoji: str
     at: int
+
+
+class Reply(Struct, frozen=True):
+    """What is kept of a reply under its thread."""
+
+    message: str
 
 
 class Scheduled(Struct, frozen=True):
@@ -202,7 +209,7 @@ def reaction_item(room: str, added: ReactionAdded, *, at: int) -> ItemRecord:
 
 def reply_item(reply: Message, *, root: str) -> ItemRecord:
     """Store that a message is a reply in a thread; its key lists a thread's replies in their order."""
-    doc = _encode({"message": reply.id})
+    doc = _encode(Reply(reply.id))
     return ItemRecord(reply.room, ItemKind.REPLY.value, reply_key(root, reply.seq), doc, seq=reply.seq)
 
 
@@ -222,6 +229,11 @@ def report_item(message: Message, report: Report) -> ItemRecord:
 def audit_item(room: str, seq: int, ts: int, body: bytes) -> ItemRecord:
     """Store an entry once more where it is found by time, over all rooms: `body` is the event."""
     return ItemRecord(room, ItemKind.AUDIT.value, f"{ts:015d}.{room}.{seq:012d}", body)
+
+
+def departure_item(room: str, user: str) -> ItemRecord:
+    """Store that a user has left this room whose traces here are still to be erased."""
+    return ItemRecord(room, ItemKind.DEPARTURE.value, user, b"{}")
 
 
 def revision_key(message: str, rev: int) -> str:

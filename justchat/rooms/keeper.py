@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from justchat.rooms.commands import NO_SUCH_ROOM, Accepted, Answer
 from justchat.rooms.kept_commands import KeptCommand, ScheduleMessage, item_named, messages_named
+from justchat.rooms.people import is_blocked
 from justchat.rooms.reload import load_messages
 from justchat.rooms.room_ports import RoomPorts
 from justchat.rooms.rules.decision import Unchanged, hidden
@@ -51,7 +52,9 @@ class Keeper:
 
     async def _serve(self, command: KeptCommand, state: RoomState) -> Kept:
         state = await load_messages(self._ports.journal, state, messages_named(command))
-        decision = decide_kept(state, command, await self._find(command), now=self._ports.now_ms())
+        found = await self._find(command)
+        blocked = isinstance(command, ScheduleMessage) and await is_blocked(self._ports, state)
+        decision = decide_kept(state, command, found, now=self._ports.now_ms(), blocked=blocked)
         if isinstance(decision, Refusal):
             return Kept(decision)
         # The head is told to those who may know of the room.

@@ -5,15 +5,18 @@ They change nothing durable, but each is one turn of the actor, so that its answ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
-from justchat.rooms.commands import NO_SUCH_ROOM, Command
+from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER, Command
 from justchat.rooms.kept_commands import KeptCommand
 from justchat.rooms.permissions import Kind, Permission, Role, Visibility, permissions_of
-from justchat.rooms.state import RoomState, circumstances_of, stored_settings
+from justchat.rooms.rules.decision import lacks
+from justchat.rooms.state import RoomState, circumstances_of, stored_pair, stored_settings
 from justchat.rooms.subscription import Subscription
 from justchat.wire.errors import Refusal
-from justchat.wire.server_frames import MeView, RoomView
+from justchat.wire.server_frames import MeView, RoomView, UserView
 from justchat.wire.times import rfc3339
 from storage.records import MemberRecord, RoomRecord
 
@@ -62,7 +65,11 @@ class Wake(Struct, frozen=True):
     """Be awake: something is due. It asks for nothing, for what is due comes first in every turn."""
 
 
-RoomMessage = Command | KeptCommand | Attach | GoLive | View | Look | Await | Wake
+class Forget(Struct, frozen=True):
+    """Forget the bytes of recent entries, for they were rewritten in the journal."""
+
+
+RoomMessage = Command | KeptCommand | Attach | GoLive | View | Look | Await | Wake | Forget
 
 
 class Attached(Struct, frozen=True):
@@ -93,6 +100,12 @@ class Access(Struct, frozen=True):
     floor: int = 0
     trimmed: int = 0
 
+    def missing(self, permission: Permission) -> Refusal | None:
+        """Refuse a user who sees the room and lacks a permission that no mute takes."""
+        if permission in self.permissions:
+            return None
+        return NOT_A_MEMBER if self.role is None else lacks(permission)
+
 
 def visible_to(state: RoomState | None, user: str) -> RoomState | Refusal:
     """Give the room to whoever may know of it."""
@@ -116,8 +129,8 @@ def access_of(state: RoomState | None, user: str) -> Access | Refusal:
     )
 
 
-def view_of(state: RoomState, user: str) -> RoomView:
-    """Show the room to a user who may know of it."""
+def view_of(state: RoomState, user: str, *, with_peer: bool = False) -> RoomView:
+    """Show the room to a user who may know of it; `with_peer` says by id whom a direct room is with."""
     role = state.role_of(user)
     return RoomView(
         id=state.id,
@@ -132,6 +145,7 @@ def view_of(state: RoomState, user: str) -> RoomView:
         settings=state.settings,
         me=MeView(None if role is None else role.value, tuple(sorted(state.allowed(user)))),
         member_count=len(state.members),
+        peer=_peer(state.members, user) if with_peer and state.kind is Kind.DIRECT else None,
     )
 
 
@@ -152,4 +166,10 @@ def view_of_record(record: RoomRecord, member: MemberRecord | None) -> RoomView:
         epoch=record.epoch,
         settings=settings,
         me=MeView(None if role is None else role.value, tuple(sorted(permissions_of(role, room)))),
+        peer=None if member is None else _peer(stored_pair(record), member.user),
     )
+
+
+def _peer(pair: Iterable[str], user: str) -> UserView | None:
+    """Give the other of two people, whose names rooms do not know."""
+    return next((UserView(other, "", "") for other in pair if other != user), None)

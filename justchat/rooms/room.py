@@ -7,6 +7,7 @@ the runtime's errors into refusals, so callers only ever see answers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import TypeVar, cast
 
 import trio
@@ -27,13 +28,27 @@ from actors import (
     Reply,
     Supervisor,
 )
+from justchat.limiting.pace import Paces
 from justchat.rooms.commands import Answer, Command
 from justchat.rooms.kept_commands import KeptCommand
-from justchat.rooms.queries import Access, Attach, Attached, Await, GoLive, Look, OutOfReach, RoomMessage, View, Wake
+from justchat.rooms.queries import (
+    Access,
+    Attach,
+    Attached,
+    Await,
+    Forget,
+    GoLive,
+    Look,
+    OutOfReach,
+    RoomMessage,
+    View,
+    Wake,
+)
 from justchat.rooms.room_actor import RoomActor, RoomLimits, RoomPorts
 from justchat.rooms.subscription import Subscribers, Subscription
 from justchat.rooms.waiters import SEQ_UNAVAILABLE
 from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.events import SYSTEM
 from justchat.wire.server_frames import RoomView
 
 T = TypeVar("T")
@@ -74,6 +89,8 @@ class RoomHealth(Struct, frozen=True):
     head_seq: int
 
 
+_ROOMS_REMEMBERED = 20_000
+_DRAINING = Refusal(ErrorCode.DRAINING, "the server is restarting", (), 1.0)
 _CRASHED = Refusal(ErrorCode.INTERNAL, "the room could not do this (ActorCrashed)", (), 1.0)
 
 
@@ -113,8 +130,9 @@ class Room:
 
     def submit(self, message: RoomMessage, reply: Reply[object]) -> Refusal | None:
         """Hand a message in without waiting; a refusal means that it was not taken and `reply` stays unused."""
-        if self._rooms.draining:
-            return Refusal(ErrorCode.DRAINING, "the server is restarting", (), 1.0)
+        refusal = self._rooms.refusal_of(self.id, message)
+        if refusal is not None:
+            return refusal
         try:
             # No await between the two: an idle room cannot passivate in between.
             self._rooms.registry.activate(self.id).inbox.tell(message, reply)
@@ -159,6 +177,12 @@ class Room:
         """Ask for a subscription that has caught up to be pushed to again; None if it ended meanwhile."""
         return cast("Attached | OutOfReach | Refusal | None", await self._ask(GoLive(subscription)))
 
+    async def forget(self) -> Refusal | None:
+        """Have the room forget the bytes of recent entries, which were rewritten; one that sleeps has none."""
+        if not self._rooms.is_awake(self.id):
+            return None
+        return cast("Refusal | None", await self._ask(Forget()))
+
     def detach(self, subscription: Subscription) -> None:
         """Leave the stream of events, at once."""
         activation = self._rooms.registry.find(self.id)
@@ -166,8 +190,9 @@ class Room:
             activation.subscribers.detach(subscription)
 
     async def _ask(self, message: RoomMessage, *, deadline_seconds: float | None = None) -> object:
-        if self._rooms.draining:
-            return Refusal(ErrorCode.DRAINING, "the server is restarting", (), 1.0)
+        refusal = self._rooms.refusal_of(self.id, message)
+        if refusal is not None:
+            return refusal
         seconds = self._rooms.ask_seconds if deadline_seconds is None else deadline_seconds
         try:
             inbox = self._rooms.registry.activate(self.id).inbox
@@ -199,6 +224,10 @@ class Rooms:
         self._ports = ports
         self._limits = limits
         self._actor = actor
+        # What users together may ask of each room, by whichever way it comes.
+        self._paces = Paces(
+            per_second=limits.command_rate, burst=max(1, int(limits.command_rate)), keys_max=_ROOMS_REMEMBERED
+        )
 
     def room(self, room: str) -> Room:
         """Give the handle of a room, awake or not, existing or not."""
@@ -225,6 +254,18 @@ class Rooms:
     def start_draining(self) -> None:
         """Refuse what is new; what is already queued is finished."""
         self.draining = True
+
+    def refusal_of(self, room: str, message: RoomMessage) -> Refusal | None:
+        """Refuse what a room is not to be asked now: anything while draining, and commands of users beyond its pace."""
+        if self.draining:
+            return _DRAINING
+        # Questions have no actor; they change nothing. What SYSTEM does is due, and never too much.
+        if getattr(message, "actor", SYSTEM) == SYSTEM:
+            return None
+        wait = self._paces.take(room, trio.current_time())
+        if not wait:
+            return None
+        return Refusal(ErrorCode.RATE_LIMITED, "too many commands for this room", (), ceil(wait * 1000) / 1000)
 
     def idle(self) -> bool:
         """Tell whether no room has anything queued or in hand."""

@@ -14,17 +14,19 @@ import trio
 from msgspec.structs import replace
 
 from actors import Envelope, Inbox, Reply, Timings
-from justchat.rooms.commands import Accepted, Answer, Command, PostMessage, names_referred
+from justchat.rooms.commands import Accepted, Answer, Command, PostMessage
 from justchat.rooms.draft import Draft, draft_batch
 from justchat.rooms.due import firing_of, outcome_of
 from justchat.rooms.items import ItemKind
 from justchat.rooms.keeper import Keeper
 from justchat.rooms.kept_commands import DismissReport, ReportMessage, ScheduleMessage, Unschedule
+from justchat.rooms.people import look_up
 from justchat.rooms.queries import (
     Access,
     Attach,
     Attached,
     Await,
+    Forget,
     GoLive,
     Look,
     OutOfReach,
@@ -190,12 +192,22 @@ class RoomActor:
 
     async def _draft(self, commands: Sequence[Command]) -> Draft:
         state, ports = self.state, self.ports
-        named: dict[str, str] = {}
         if state is not None:
             state = await load_referred(ports.journal, state, commands)
-            names = {name for command in commands for name in names_referred(command)}
-            named = await ports.resolve(sorted(names)) if names else {}
-        return draft_batch(state, commands, room=self.room, now=ports.now_ms(), new_id=ports.new_id, named=named)
+        try:
+            people = await look_up(ports, state, commands)
+        except StorageUnavailable:
+            return Draft(self.state, (), (), (), (_NOT_WRITTEN,) * len(commands))
+        return draft_batch(
+            state,
+            commands,
+            room=self.room,
+            now=ports.now_ms(),
+            new_id=ports.new_id,
+            named=people.named,
+            blocked=people.blocked,
+            deaf=people.deaf,
+        )
 
     async def _recall(self, posts: Sequence[PostMessage]) -> bool:
         """Remember old posts that these repeat, which only the store knew of; tell whether there were any."""
@@ -304,11 +316,14 @@ class RoomActor:
                 reply.set(None if self.state is None else self.stream.go_live(message, self.state))
             case View(user=user):
                 state = visible_to(self.state, user)
-                reply.set(state if isinstance(state, Refusal) else view_of(state, user))
+                reply.set(state if isinstance(state, Refusal) else view_of(state, user, with_peer=True))
             case Look(user=user):
                 reply.set(self._access(user))
             case Await():
                 self._await(message, reply)
+            case Forget():
+                self.stream.forget()
+                reply.set(None)
             case _:
                 raise TypeError(f"not a query: {type(message).__name__}")
 

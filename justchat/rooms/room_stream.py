@@ -45,6 +45,10 @@ class RoomStream:
                 self._subscribers.cut(cut, seq=seq)
         self._subscribers.head = head
 
+    def forget(self) -> None:
+        """Forget the bytes of the newest entries: whoever joins reads them from the journal."""
+        self._ring.forget()
+
     async def fan_out(self, draft: Draft) -> None:
         """Give committed entries to everybody who is live. Waits for nobody."""
         for entry in draft.entries:

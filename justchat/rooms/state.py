@@ -25,9 +25,13 @@ SENT_KEPT = 512
 
 
 class StoredSettings(RoomSettings, frozen=True):
-    """A room's settings as its row keeps them: with the deviations from the roles' defaults, if there are any."""
+    """A room's settings as its row keeps them, with what else rows are asked for, if there is any.
+
+    `overrides` are the deviations from the roles' defaults, `pair` the two whose direct room it is.
+    """
 
     overrides: Overrides | UnsetType = UNSET
+    pair: tuple[str, ...] | UnsetType = UNSET
 
 
 _settings = msgspec.json.Decoder(StoredSettings)
@@ -124,12 +128,19 @@ def stored_settings(record: RoomRecord) -> tuple[RoomSettings, Overrides]:
     return RoomSettings(**public), {} if stored.overrides is UNSET else stored.overrides
 
 
+def stored_pair(record: RoomRecord) -> tuple[str, ...]:
+    """Read whose direct room it is from its row; nobody's for other kinds."""
+    pair = _settings.decode(record.settings).pair
+    return () if pair is UNSET else pair
+
+
 def settings_doc(state: RoomState) -> bytes:
-    """Write what `stored_settings` reads."""
-    if not state.overrides:
+    """Write what `stored_settings` and `stored_pair` read."""
+    pair = tuple(sorted(state.members)) if state.kind is Kind.DIRECT else UNSET
+    if not state.overrides and pair is UNSET:
         return _encode(state.settings)
     public = {name: getattr(state.settings, name) for name in RoomSettings.__struct_fields__}
-    return _encode(StoredSettings(**public, overrides=state.overrides))
+    return _encode(StoredSettings(**public, overrides=state.overrides or UNSET, pair=pair))
 
 
 def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:

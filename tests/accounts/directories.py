@@ -8,7 +8,7 @@ from storage.records import UserRecord
 
 
 class FailingDirectory(MemoryDirectory):
-    """Works until `down` is set; `cut_off` makes a creation happen or not and its outcome unknown."""
+    """Works until `down` is set; `cut_off` makes a creation or a change happen or not and its outcome unknown."""
 
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store)
@@ -21,6 +21,14 @@ class FailingDirectory(MemoryDirectory):
         self._fail_if_down()
         if self.cut_off != "before":
             await super().create_user(user)
+        if self.cut_off is not None:
+            raise OutcomeUnknown("cut off")
+
+    async def change_user(self, user: UserRecord) -> None:
+        """Replace an account, or fail as told."""
+        self._fail_if_down()
+        if self.cut_off != "before":
+            await super().change_user(user)
         if self.cut_off is not None:
             raise OutcomeUnknown("cut off")
 

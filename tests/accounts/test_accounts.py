@@ -9,64 +9,20 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trio.testing
-from msgspec.structs import replace
 
-from justchat.accounts.accounts import Accounts, SignedIn
 from justchat.accounts.factory import make_accounts
-from justchat.accounts.passwords import Passwords
-from justchat.accounts.signing_key import signing_key_from
-from justchat.accounts.throttle import Throttle
+from justchat.accounts.identity import Identity
+from justchat.accounts.sessions import SignedIn
 from justchat.accounts.tokens import Tokens
 from justchat.config import Config
 from justchat.ids import is_id, new_id
 from justchat.wire.errors import ErrorCode, Refusal
-from storage.memory import MemoryDirectory, MemoryStore
-from storage.records import UserRecord
-from tests.accounts.directories import FailingDirectory
+from storage.errors import OutcomeUnknown, StorageUnavailable
+from storage.memory import MemoryDirectory, MemoryRelations, MemorySessions, MemoryStore
+from tests.accounts.house import DEVICE, ELSEWHERE, PASSWORD, House, identity_of, refused, ring
 
 pytestmark = pytest.mark.real_clock
-KEY = signing_key_from("0123456789abcdef" * 4)
-ADDRESS = "192.0.2.1"
-PASSWORD = "correct horse"
-
-
-class House:
-    """Accounts and everything under them, within reach of a test."""
-
-    def __init__(self, *, failures: int = 10, waiting_max: int = 20) -> None:
-        self.now = 1_700_000_000.0
-        self.store = MemoryStore()
-        self.directory = FailingDirectory(self.store)
-        self.passwords = Passwords(cost=4, threads=2, waiting_max=waiting_max)
-        self.throttle = Throttle(failures=failures, window_seconds=600)
-        self.accounts = Accounts(
-            self.directory,
-            passwords=self.passwords,
-            tokens=Tokens([KEY], issuer="justchat", access_seconds=600, clock=lambda: self.now),
-            throttle=self.throttle,
-            clock=lambda: self.now,
-        )
-
-    async def register(self, username: str = "Ann", *, email: str | None = None) -> SignedIn:
-        """Register somebody, which must work."""
-        done = await self.accounts.register(username=username, password=PASSWORD, email=email)
-        assert isinstance(done, SignedIn), done
-        return done
-
-    async def login(self, password: str = PASSWORD, *, username: str = "ann") -> SignedIn | Refusal:
-        """Try to log in from the one address."""
-        return await self.accounts.login(username=username, password=password, address=ADDRESS)
-
-    def disable(self, user: UserRecord) -> None:
-        """Disable an account behind the server's back."""
-        self.store.put_user(replace(user, disabled=True))
-
-
-def refused(answer: object, code: ErrorCode) -> Refusal:
-    """The refusal, where one of this code is expected."""
-    assert isinstance(answer, Refusal), answer
-    assert answer.code is code
-    return answer
+ADDRESS = DEVICE.address
 
 
 async def test_a_registered_user_is_recognised_by_token_and_by_password() -> None:
@@ -78,12 +34,14 @@ async def test_a_registered_user_is_recognised_by_token_and_by_password() -> Non
     assert (done.user.role, done.user.disabled) == ("user", False)
     assert done.user.created_at == 1_700_000_000_000
     assert done.expires_in_seconds == 600
-    assert await house.accounts.authenticate(done.access_token) == done.user
+    ends_at = int(house.now + 600) * 1000
+    identity = Identity(done.user, session=done.session, expires_at=ends_at)
+    assert await house.accounts.authenticate(done.access_token) == identity
     for who in ({"username": "ANN"}, {"username": "Ａnn"}, {"email": "ANN@example.ORG"}):
-        again = await house.accounts.login(password=PASSWORD, address=ADDRESS, **who)
+        again = await house.accounts.login(password=PASSWORD, device=DEVICE, **who)
         assert isinstance(again, SignedIn)
-        assert again.access_token != done.access_token
-        assert await house.accounts.authenticate(again.access_token) == done.user
+        assert (again.access_token != done.access_token, again.session != done.session) == (True, True)
+        assert identity_of(await house.accounts.authenticate(again.access_token)).user == done.user
 
 
 async def test_the_password_is_kept_only_as_a_hash_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
@@ -93,17 +51,18 @@ async def test_the_password_is_kept_only_as_a_hash_and_shown_nowhere(caplog: pyt
     done = await house.register()
     refused(await house.login("not the password"), ErrorCode.UNAUTHENTICATED)
     assert done.user.password_hash.startswith("$2b$")
-    shown = caplog.text + repr(done) + repr(house.store.users)
+    shown = caplog.text + repr(done) + repr(house.store.users) + repr(house.store.sessions)
     assert PASSWORD not in shown
     assert "not the password" not in shown
     assert done.access_token not in shown
+    assert not any(part in shown for part in done.refresh_token.split("."))
     assert f"user={done.user.id} address={ADDRESS} reason=wrong" in caplog.text
 
 
 async def test_a_registration_with_problems_names_all_of_them_and_costs_no_hash() -> None:
     """The store is not even asked."""
     house = House()
-    answer = await house.accounts.register(username="a b", password="x" * 73, email="nowhere")
+    answer = await house.accounts.register(username="a b", password="x" * 73, email="nowhere", device=DEVICE)
     problems = refused(answer, ErrorCode.VALIDATION_FAILED).errors
     assert [problem.pointer for problem in problems] == ["/username", "/password", "/email"]
     assert house.passwords.statistics().hashes == 0
@@ -115,10 +74,10 @@ async def test_a_name_or_an_address_is_taken_once() -> None:
     house = House()
     await house.register("Ann", email="ann@example.org")
     hashes = house.passwords.statistics().hashes
-    answer = await house.accounts.register(username="ＡNN", password=PASSWORD)
+    answer = await house.accounts.register(username="ＡNN", password=PASSWORD, device=DEVICE)
     assert [problem.pointer for problem in refused(answer, ErrorCode.USERNAME_TAKEN).errors] == ["/username"]
     assert house.passwords.statistics().hashes == hashes
-    answer = await house.accounts.register(username="bob", password=PASSWORD, email="ANN@example.org")
+    answer = await house.accounts.register(username="bob", password=PASSWORD, email="ANN@example.org", device=DEVICE)
     assert [problem.pointer for problem in refused(answer, ErrorCode.EMAIL_TAKEN).errors] == ["/email"]
     assert len(house.store.users) == 1
 
@@ -129,7 +88,7 @@ async def test_of_two_who_register_a_name_at_once_one_gets_it() -> None:
     answers: list[SignedIn | Refusal] = []
 
     async def register() -> None:
-        answers.append(await house.accounts.register(username="ann", password=PASSWORD))
+        answers.append(await house.accounts.register(username="ann", password=PASSWORD, device=DEVICE))
 
     async with trio.open_nursery() as nursery:
         for _ in range(4):
@@ -157,8 +116,8 @@ async def test_an_unknown_user_and_a_wrong_password_cannot_be_told_apart() -> No
 async def test_exactly_one_of_name_and_address_says_who_logs_in() -> None:
     """Both or neither is a mistake of the caller, said as such."""
     house = House()
-    refused(await house.accounts.login(password=PASSWORD, address=ADDRESS), ErrorCode.VALIDATION_FAILED)
-    both = await house.accounts.login(password=PASSWORD, address=ADDRESS, username="ann", email="ann@example.org")
+    refused(await house.accounts.login(password=PASSWORD, device=DEVICE), ErrorCode.VALIDATION_FAILED)
+    both = await house.accounts.login(password=PASSWORD, device=DEVICE, username="ann", email="ann@example.org")
     refused(both, ErrorCode.VALIDATION_FAILED)
 
 
@@ -172,7 +131,7 @@ async def test_the_eleventh_failure_has_to_wait_even_with_the_right_password() -
         limited = refused(await house.login(username=username), ErrorCode.RATE_LIMITED)
         assert limited.retry_after_seconds is not None
         assert 500 < limited.retry_after_seconds <= 600
-    assert isinstance(await house.accounts.login(username="ann", password=PASSWORD, address="192.0.2.2"), SignedIn)
+    assert isinstance(await house.accounts.login(username="ann", password=PASSWORD, device=ELSEWHERE), SignedIn)
 
 
 async def test_a_success_in_between_starts_the_count_anew() -> None:
@@ -227,7 +186,7 @@ async def test_a_disabled_user_neither_logs_in_nor_goes_on() -> None:
     """The right password hears why, a wrong one hears what everybody hears, and old tokens stop working at once."""
     house = House()
     done = await house.register()
-    house.disable(done.user)
+    house.change(done.user.id, disabled=True)
     refused(await house.login(), ErrorCode.FORBIDDEN)
     refused(await house.login("wrong horse"), ErrorCode.UNAUTHENTICATED)
     refused(await house.accounts.authenticate(done.access_token), ErrorCode.UNAUTHENTICATED)
@@ -238,40 +197,55 @@ async def test_tokens_of_nobody_garbage_and_old_tokens_are_refused() -> None:
     house = House()
     done = await house.register()
     refused(await house.accounts.authenticate("garbage"), ErrorCode.UNAUTHENTICATED)
-    stranger, _ = Tokens([KEY], issuer="justchat", access_seconds=600, clock=lambda: house.now).issue(new_id("u"))
-    refused(await house.accounts.authenticate(stranger), ErrorCode.UNAUTHENTICATED)
+    tokens = Tokens(ring(), issuer="justchat", access_seconds=600, clock=house.clock)
+    for user, session in ((new_id("u"), done.session), (done.user.id, new_id("s"))):
+        token, _ = tokens.issue(user, session)
+        refused(await house.accounts.authenticate(token), ErrorCode.UNAUTHENTICATED)
     house.now += 3600
     refused(await house.accounts.authenticate(done.access_token), ErrorCode.TOKEN_EXPIRED)
 
 
 CALLS: list[Callable[[House, SignedIn], Awaitable[object]]] = [
-    lambda house, done: house.accounts.register(username="bob", password=PASSWORD),
+    lambda house, done: house.accounts.register(username="bob", password=PASSWORD, device=DEVICE),
     lambda house, done: house.login(),
     lambda house, done: house.accounts.authenticate(done.access_token),
 ]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=["register", "login", "authenticate"])
-async def test_a_store_that_is_away_is_a_refusal_with_a_hint(
+async def test_a_store_that_is_away_is_no_refusal_and_lets_nobody_in(
     call: Callable[[House, SignedIn], Awaitable[object]],
 ) -> None:
-    """No exception, no wrong answer, nothing counted; and all is well when the store is back."""
+    """Its failure is raised, nothing is counted as a wrong password, and all is well when the store is back."""
     house = House(failures=1)
     done = await house.register()
-    house.directory.down = True
+    house.directory.down = house.stored.down = True
     for _ in range(3):
-        assert refused(await call(house, done), ErrorCode.STORAGE_UNAVAILABLE).retry_after_seconds
-    house.directory.down = False
+        with pytest.raises(StorageUnavailable):
+            await call(house, done)
+    house.directory.down = house.stored.down = False
     assert not isinstance(await call(house, done), Refusal)
+
+
+async def test_a_login_whose_session_cannot_be_stored_gives_no_token() -> None:
+    """The password was right, but what it leads to is not there."""
+    house = House(failures=1)
+    done = await house.register()
+    house.stored.down = True
+    with pytest.raises(StorageUnavailable):
+        await house.login()
+    house.stored.down = False
+    assert [session.id for session in await house.sessions.of_user(done.user.id)] == [done.session]
 
 
 async def test_a_registration_that_was_cut_off_is_decided_by_reading_back() -> None:
     """It was stored: the user is in. It was not: the caller may try again and is no stranger to their own name."""
     house = House()
     house.directory.cut_off = "after"
-    assert isinstance(await house.accounts.register(username="ann", password=PASSWORD), SignedIn)
+    assert isinstance(await house.accounts.register(username="ann", password=PASSWORD, device=DEVICE), SignedIn)
     house.directory.cut_off = "before"
-    refused(await house.accounts.register(username="bob", password=PASSWORD), ErrorCode.STORAGE_UNAVAILABLE)
+    with pytest.raises(OutcomeUnknown):
+        await house.accounts.register(username="bob", password=PASSWORD, device=DEVICE)
     house.directory.cut_off = None
     await house.register("bob")
     assert isinstance(await house.login(username="bob"), SignedIn)
@@ -280,13 +254,26 @@ async def test_a_registration_that_was_cut_off_is_decided_by_reading_back() -> N
 async def test_the_factory_makes_accounts_that_work_from_a_configuration() -> None:
     """Cost, lifetime, limits and key all come from the settings."""
     config = Config(
-        database="memory://", signing_key=KEY.signing.decode(), bcrypt_cost=4, access_token_seconds=60, login_failures=1
+        database="memory://", signing_key="0123456789abcdef" * 4, bcrypt_cost=4, access_token_seconds=60,
+        login_failures=1, session_idle_seconds=120, session_max_seconds=90, sessions_per_user=1, ticket_seconds=7,
+        registration_role="guest",
+    )  # fmt: skip
+    store, ended = MemoryStore(), list[str]()
+    accounts = make_accounts(
+        config,
+        MemoryDirectory(store),
+        MemorySessions(store),
+        MemoryRelations(store),
+        ended=ended.extend,
+        clock=time.time,
     )
-    accounts = make_accounts(config, MemoryDirectory(MemoryStore()), clock=time.time)
-    done = await accounts.register(username="ann", password=PASSWORD)
+    first = await accounts.register(username="ann", password=PASSWORD, device=DEVICE)
+    done = await accounts.login(username="ann", password=PASSWORD, device=DEVICE)
+    assert isinstance(first, SignedIn)
     assert isinstance(done, SignedIn)
-    assert done.user.password_hash.startswith("$2b$04$")
-    assert done.expires_in_seconds == 60
-    assert await accounts.authenticate(done.access_token) == done.user
-    refused(await accounts.login(username="ann", password="wrong horse", address=ADDRESS), ErrorCode.UNAUTHENTICATED)
-    refused(await accounts.login(username="ann", password=PASSWORD, address=ADDRESS), ErrorCode.RATE_LIMITED)
+    assert ended == [first.session]
+    assert (done.user.password_hash[:7], done.user.role) == ("$2b$04$", "guest")
+    assert (done.expires_in_seconds, done.refresh_seconds, accounts.tickets.seconds) == (60, 90, 7)
+    assert identity_of(await accounts.authenticate(done.access_token)).user == done.user
+    refused(await accounts.login(username="ann", password="wrong horse", device=DEVICE), ErrorCode.UNAUTHENTICATED)
+    refused(await accounts.login(username="ann", password=PASSWORD, device=DEVICE), ErrorCode.RATE_LIMITED)

@@ -13,11 +13,14 @@ from quart import Response
 
 from actors import RestartPolicy, Supervisor
 from justchat.accounts.factory import make_accounts
+from justchat.accounts.last_seen import LastSeen
 from justchat.app import wall_ms
 from justchat.config import Config
 from justchat.connections.index import ConnectionIndex
+from justchat.connections.warden import Warden
 from justchat.http.app import create_app
 from justchat.ids import new_id
+from justchat.rooms.blocks import Blocks
 from justchat.rooms.mentions import resolver
 from justchat.rooms.room import Rooms
 from justchat.rooms.room_actor import RoomLimits, RoomPorts
@@ -25,9 +28,10 @@ from justchat.system import System
 from storage.directory_actor import DirectoryActor
 from storage.errors import StorageUnavailable
 from storage.journal_actor import JournalActor
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemorySessions, MemoryStore
 from storage.open import Storage
 from storage.records import UserRecord
+from tests.support.signing_in import sign_in
 
 
 class Switch:
@@ -63,16 +67,20 @@ class Office:
         self.store = store
         self.switch = switch
         self.app = create_app(system)
-        self._client = self.app.test_client()
+        # Cookies are sent by tests that are about cookies.
+        self._client = self.app.test_client(use_cookies=False)
         self._tokens: dict[str, str] = {}
         self.ids: dict[str, str] = {}
 
-    def add_user(self, name: str) -> str:
-        user = UserRecord(new_id("u"), name, name, name.title(), None, "", "user", int(time.time() * 1000))
-        self.store.put_user(user)
-        self._tokens[name] = self.system.accounts._sign_in(user).access_token
+    def add_user(self, name: str, *, role: str = "user") -> str:
+        user = UserRecord(new_id("u"), name, name, name.title(), None, "", role, int(time.time() * 1000))
+        self._tokens[name] = sign_in(self.system.accounts, self.store, user)
         self.ids[name] = user.id
         return user.id
+
+    def sign_in_again(self, name: str) -> None:
+        """Have somebody call by another session from now on."""
+        self._tokens[name] = sign_in(self.system.accounts, self.store, self.store.users[self.ids[name]])
 
     async def call(
         self,
@@ -116,18 +124,31 @@ async def open_office(*, ask_seconds: float = 5.0, **settings: Any) -> AsyncIter
         await directory.probe()
         journal.start(supervisor)
         directory.start(supervisor)
+        sessions = switched(MemorySessions(store), switch)
+        relations = switched(MemoryRelations(store), switch)
+        blocks = Blocks(relations)
         rooms = Rooms(
             supervisor,
-            RoomPorts(journal, directory, resolver(directory), wall_ms, new_id, index.joined),
+            RoomPorts(journal, directory, resolver(directory), wall_ms, new_id, index.joined, blocks=blocks),
             RoomLimits(),
             active_max=100,
             ask_seconds=ask_seconds,
         )
+        warden = Warden(index, sessions)
         system = System(
             config=config,
-            storage=Storage(journal, directory, supervisor),
+            storage=Storage(
+                journal,
+                directory,
+                supervisor,
+                sessions=sessions,
+                relations=relations,
+            ),
             rooms=rooms,
-            accounts=make_accounts(config, directory),
+            accounts=make_accounts(config, directory, sessions, relations, ended=index.revoke, changed=warden.mind),
+            last_seen=LastSeen(relations, now_ms=wall_ms),
+            blocks=blocks,
+            warden=warden,
             index=index,
             supervisor=supervisor,
             wall_ms=wall_ms,

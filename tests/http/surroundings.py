@@ -1,7 +1,10 @@
-"""A server that is lived in: people, rooms with a past, and one user who may do nearly everything in them."""
+"""A server that is lived in: people, rooms with a past, and one user who may do nearly everything to all of it."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,22 +22,32 @@ class Surroundings(Struct, frozen=True):
     """Who calls, and what their addresses may name, by the names of path parameters."""
 
     token: str
+    spare_token: str
     named: Mapping[str, Sequence[str]]
 
     @property
     def address(self) -> Mapping[str, str]:
-        """One of each, to be put into an address."""
-        return {name: values[0] for name, values in self.named.items()}
+        """One of each, to be put into an address; of what there is none of, a name that could be one."""
+        return defaultdict(lambda: "none", {name: values[0] for name, values in self.named.items()})
 
 
 def furnish(server: ServerProcess) -> Surroundings:
     """Make rooms in which there is something of everything, and throw in a few to be taken away."""
     ann, *others = (register(server) for _ in range(4))
+    _make_admin(server, ann)
     named: dict[str, list[str]] = {"user": [ann.id, *(other.id for other in others)], "emoji": [THUMBS_UP]}
     for number in range(ROOMS):
         for name, value in _room(ann, others, f"Room {number}").items():
             named.setdefault(name, []).append(value)
-    return Surroundings(ann.token, named)
+    named["invitation"] = [ann.call("POST", "/admin/invitations", {})["id"] for _ in range(ROOMS)]
+    return Surroundings(ann.token, register(server).token, named)
+
+
+def _make_admin(server: ServerProcess, caller: Caller) -> None:
+    """Let somebody administrate, too."""
+    database = f"--database=sqlite:///{server._folder}/chat.db"
+    command = [sys.executable, "-m", "justchat", "admin", "role", caller.username, "admin", database]
+    subprocess.run(command, check=True, timeout=30, stdout=subprocess.DEVNULL)
 
 
 def _room(ann: Caller, others: Sequence[Caller], name: str) -> dict[str, str]:

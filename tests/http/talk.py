@@ -1,28 +1,43 @@
 """Callers in one room of an office: what tests of routes say over and over, and a check that answers keep their types.
 
-Every answer that a route gives is held against the type that its operation declares: whatever the type does not say
-must not be in it, and what it promises must be.
+Every answer that a route gives is held against what its operation declares: whatever its type does not say must not be
+in it, and what it promises must be; and so with the headers, as the published document has them.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from quart import Response
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
 from justchat.http.app import API_PREFIX
+from justchat.http.openapi_headers import HEADERS, answer_headers, refusal_headers
 from justchat.http.operation import Operation, OperationBlueprint
 from justchat.rooms.commands import Accepted, Command
 from tests.http.office import Office, open_office
 
 Json = Any
+# What any answer over HTTP may have, and nobody needs to be told.
+OF_HTTP = frozenset(
+    {
+        "content-type",
+        "content-length",
+        "cache-control",
+        "vary",
+        "x-content-type-options",
+        "content-security-policy",
+        "referrer-policy",
+    }
+)
 _numbers = itertools.count(1)
 
 
@@ -64,6 +79,8 @@ class Talk:
             method, API_PREFIX + path, caller=caller or self.names[0], body=body, headers=named
         )
         assert answer.status_code < 500, (method, path, await answer.get_data())
+        with suppress(NotFound, MethodNotAllowed):
+            keeps_its_headers(operation_of(self.office, method, path.partition("?")[0]), answer)
         if answer.status_code < 300:
             await self._keeps_its_type(method, path.partition("?")[0], answer)
         return answer
@@ -128,6 +145,22 @@ class Talk:
         assert json.loads(msgspec.json.encode(typed)) == json.loads(raw), (method, path)
 
 
+def keeps_its_headers(operation: Operation, answer: Response) -> None:
+    """Check that an answer has the headers that the document promises for its status, and no others."""
+    status = answer.status_code
+    documented: Json = answer_headers(operation, status) if status in operation.statuses else refusal_headers(status)
+    components: Json = {name: HEADERS[reference["$ref"].rpartition("/")[2]] for name, reference in documented.items()}
+    sent = {name.lower(): value for name, value in answer.headers.items()}
+    known = {name.lower() for name in components}
+    unknown = sent.keys() - known - OF_HTTP
+    assert not unknown, (operation.method, operation.path, status, unknown)
+    for name, component in components.items():
+        value = sent.get(name.lower())
+        assert value is not None or not component.get("required"), (operation.method, operation.path, status, name)
+        pattern = component["schema"].get("pattern")
+        assert value is None or pattern is None or re.fullmatch(pattern, value), (name, value)
+
+
 @asynccontextmanager
 async def open_talk(*names: str, **fields: object) -> AsyncIterator[Talk]:
     """Open an office with a room in it, made by the first of these callers with these fields."""
@@ -136,7 +169,7 @@ async def open_talk(*names: str, **fields: object) -> AsyncIterator[Talk]:
 
 
 def operation_of(office: Office, method: str, path: str) -> Operation:
-    """Find the operation that serves an address."""
+    """Find the operation that serves an address. Raises NotFound or MethodNotAllowed."""
     rules: Map = office.app.url_map
     endpoint, _ = rules.bind("localhost").match(API_PREFIX + path, method=method)
     blueprint, _, name = endpoint.partition(".")

@@ -16,6 +16,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
 from justchat import __version__
+from justchat.accounts.identity import Scope
 from justchat.wire import server_frames
 from justchat.wire.asyncapi import answers_to, asyncapi_document, client_frames
 from justchat.wire.close_codes import CloseCode
@@ -26,7 +27,7 @@ from justchat.wire.server_frames import SERVER_FRAMES, AckData
 from tests.http.documents import Document, Schemas, references, resolve, strict
 from tests.http.eventful import every_event
 from tests.http.office import open_office
-from tests.support.rest import Caller, register
+from tests.support.rest import PASSWORD, Caller, register
 from tests.support.server import ServerProcess
 from tests.support.talker import Frame, Talker
 from tests.wire.test_server_frames import ROOM, WELCOME
@@ -44,6 +45,9 @@ MAKINGS: dict[str, Callable[[], bytes]] = {
     "error": lambda: server_frames.error(Refusal(ErrorCode.NOT_FOUND, "no"), room="r_1"),
     "page": lambda: server_frames.page("r_1", frame_id="f1", events=(), more=False, head_seq=5),
     "pong": lambda: server_frames.pong(None),
+    "expiring": lambda: server_frames.expiring(in_ms=60_000),
+    "refreshed": lambda: server_frames.refreshed(frame_id="f1", expires_in_ms=600_000),
+    "signed_in": lambda: server_frames.signed_in("s_1", user_agent="Mozilla/5.0", address="192.0.2.1"),
     "goodbye": lambda: server_frames.goodbye(reason="restarting", reconnect_after_ms=100),
 }
 
@@ -175,8 +179,14 @@ def talk(server: ServerProcess, ann: Caller, bob: Caller, said: list[Frame]) -> 
         send(text)
 
     talker.socket.send = recording  # type: ignore[method-assign, assignment]
-    talker.say("hello", data={"token": ann.token, "resume": {room: {"epoch": "e_other", "seq": 1}}})
+    # For so short a time that its end is near from the beginning.
+    made = ann.call("POST", "/auth/tokens", {"name": "x", "scopes": list(Scope), "expires_in": 60}, status=201)
+    talker.say("hello", data={"token": made["token"], "resume": {room: {"epoch": "e_other", "seq": 1}}})
     talker.until("reset")
+    talker.until("expiring")
+    talker.until("refreshed", frame_id=talker.say("refresh", data={"token": ann.token}))
+    ann.call("POST", "/auth/login", {"username": ann.username, "password": PASSWORD})
+    talker.until("signed_in")
     talker.subscribe(room, history=10)
     message = talker.send(room, "hello")["data"]["message_id"]
     ask(talker, "edit", room, message=message, body="hello there")

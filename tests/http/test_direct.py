@@ -59,6 +59,26 @@ async def test_two_people_share_one_room_whoever_opens_it_and_by_whichever_route
         assert [listed["id"] for listed in mine] == [room["id"]]
 
 
+async def test_a_direct_room_says_whom_it_is_with() -> None:
+    """To each the other, in lists and by itself; by the id alone once the account is gone; no other room says so."""
+    async with open_community() as town:
+        town_room = await town.room("member")
+        views = {}
+        for caller, other in (("owner", "member"), ("member", "owner")):
+            _, _, opened = await _open(town, caller, other)
+            path = f"/rooms/{opened['id']}"
+            listed = (await town.call(caller, "GET", "/users/me/rooms"))["items"]
+            by_id = (await town.call(caller, "GET", f"/rooms?ids={opened['id']}"))["items"]
+            shown = await town.call(caller, "GET", path)
+            others = {"id": town.ids[other], "username": other, "display_name": other.title()}
+            assert [each["peer"] for each in (opened, shown, *by_id, *listed) if "peer" in each] == [others] * 4
+            views[caller] = [each["id"] for each in listed if "peer" not in each]
+        assert views == {"owner": [town_room], "member": [town_room]}
+        del town.office.store.users[town.ids["member"]]
+        nameless = {"id": town.ids["member"], "username": "", "display_name": ""}
+        assert (await town.call("owner", "GET", path))["peer"] == nameless
+
+
 async def test_fifty_who_open_it_at_once_get_one_room_and_one_of_them_a_new_one() -> None:
     """From both sides and by all routes at the same time."""
     async with open_community() as town:

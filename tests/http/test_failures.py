@@ -78,7 +78,7 @@ async def test_a_store_that_fails_after_the_caller_is_known_is_never_a_500(
     """Handlers and rooms turn it into the same 503; what needs no store is answered."""
     async with open_office() as office:
         room = await _room_of(office)
-        office.switch.down, office.switch.spared = True, frozenset({"user"})
+        office.switch.down, office.switch.spared = True, frozenset({"user", "session"})
         answer = await office.call(
             method, "/api/v1" + path.format(room=room, bob=office.ids["bob"]), caller="ann", body=body
         )
@@ -105,7 +105,8 @@ async def test_health_tells_being_alive_from_being_ready() -> None:
         assert not answer["storage"]["directory"]["ready"]
         assert (await office.call("GET", "/health")).status_code == 200
         office.system.draining = True
-        assert (await (await office.call("GET", "/health/ready")).get_json())["status"] == "draining"
+        ready = await office.call("GET", "/health/ready")
+        assert (ready.status_code, (await ready.get_json())["status"]) == (503, "draining")
 
 
 async def test_a_draining_server_refuses_what_needs_a_room() -> None:

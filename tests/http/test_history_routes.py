@@ -114,6 +114,25 @@ async def test_what_is_trimmed_is_on_no_page_of_events() -> None:
         assert seqs(await talk.get(f"{talk.rooms}/messages?around=4")) == [5, 6, 8]
 
 
+async def test_the_repeat_of_a_post_that_is_trimmed_is_known_as_one() -> None:
+    """Its place and number are told, its text is nobody's any more; another text under its id is refused."""
+    async with open_talk("ann", "bob") as talk:
+        body = {"client_msg_id": "one", "body": "first"}
+        posted = await (await talk.ask("POST", f"{talk.rooms}/messages", body=body)).get_json()
+        await talk.say("second")
+        await talk.command(TrimHistory(SYSTEM, posted["seq"]))
+        head = (await talk.get(talk.rooms))["head_seq"]
+        again = await talk.ask("POST", f"{talk.rooms}/messages", body=body)
+        assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
+        kept = ("id", "room", "seq", "msg_no", "author", "created_at", "client_msg_id")
+        known = {name: posted[name] for name in kept}
+        assert await again.get_json() == known | {"rev": 1, "body": "", "deleted": True}
+        other = await talk.refused("POST", f"{talk.rooms}/messages", body=body | {"body": "other"})
+        assert other[:2] == (422, "idempotency_mismatch")
+        assert (await talk.ask("GET", f"/messages/{posted['id']}")).status_code == 404
+        assert (await talk.get(talk.rooms))["head_seq"] == head
+
+
 async def test_what_nobody_can_have_any_more_is_the_reason_before_what_one_may_not_see() -> None:
     """As for a position that a socket resumes from: retention up to where it goes, and one's coming above it."""
     async with _late_comer() as talk:

@@ -236,6 +236,21 @@ async def test_invites_are_for_those_who_may_invite() -> None:
         assert (await _accept(town, "stranger", made["code"]))["me"]["role"] == "admin"
 
 
+async def test_an_invite_made_before_its_maker_fell_is_no_way_back_up() -> None:
+    """An admin's invite for admins gives members while they are a moderator, and lets nobody in when they are out."""
+    async with open_community() as town:
+        room = await town.furnished()
+        admin, path = town.ids["admin"], f"/rooms/{room}/members"
+        made = await _invite(town, room, by="admin", role="admin")
+        await town.call("owner", "PATCH", f"{path}/{admin}", {"role": "moderator"}, status=204)
+        assert (await _accept(town, "stranger", made["code"]))["me"]["role"] == "member"
+        await town.call("owner", "DELETE", f"{path}/{admin}", status=204)
+        for name in ("admin", "gone"):
+            assert (await _accept(town, name, made["code"], status=404))["code"] == "not_found"
+        await town.call("owner", "PUT", f"{path}/{admin}", {"role": "admin"}, status=204)
+        assert (await _accept(town, "gone", made["code"]))["me"]["role"] == "admin"
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 6])
 async def test_invites_are_listed_once_each_over_all_pages(limit: int) -> None:
     """In some order, full pages but the last; a room has at most a hundred."""

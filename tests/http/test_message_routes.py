@@ -309,7 +309,7 @@ async def test_what_was_there_before_one_came_is_not_there() -> None:
 async def test_what_is_no_id_is_asked_of_no_store() -> None:
     """Some stores take no NUL: to them it would be a failure and not a message that is not there."""
     async with open_talk("ann") as talk:
-        talk.office.switch.down, talk.office.switch.spared = True, frozenset({"user"})
+        talk.office.switch.down, talk.office.switch.spared = True, frozenset({"user", "session"})
         for odd in ("%00", "m_1", "x" * 300):
             assert await talk.refused("GET", f"/messages/{odd}") == (404, "not_found", []), odd
             assert await talk.refused("PUT", f"{talk.rooms}/pins/{odd}") == (404, "not_found", []), odd

@@ -143,6 +143,70 @@ async def test_each_refusal_stands_under_its_status(office: Office) -> None:
     assert set(ready["503"]["content"]) == {"application/json", "application/problem+json"}
 
 
+async def test_the_headers_of_answers_and_requests_are_in_the_document(office: Office) -> None:
+    """Each under the statuses that have it; what tests of routes are answered is held against these very headers."""
+    document = await document_of(office)
+
+    def headers(method: str, path: str, status: int) -> set[str]:
+        response: Any = document["paths"][f"/api/v1{path}"][method]["responses"][str(status)]
+        found = resolve(document, response["$ref"]) if "$ref" in response else response
+        return set(found["headers"])  # type: ignore[index]
+
+    always = {"X-Request-Id", "RateLimit", "RateLimit-Policy"}
+    post = "/rooms/{room}/messages"
+    for method, path, status, more in (
+        ("post", post, 201, {"Location", "ETag"}),
+        ("post", post, 200, {"ETag", "Idempotent-Replayed"}),
+        ("get", "/rooms/{room}", 200, {"ETag"}),
+        ("patch", "/rooms/{room}", 200, {"ETag"}),
+        ("patch", "/messages/{message}", 200, {"ETag"}),
+        ("get", post, 200, set()),
+        ("get", post, 404, set()),
+        ("post", post, 429, {"Retry-After"}),
+        ("post", post, 503, {"Retry-After"}),
+        ("get", "/rooms/{room}", 401, {"WWW-Authenticate"}),
+    ):
+        assert headers(method, path, status) == always | more, (method, path, status)
+    for path, status in (("/auth/register", 201), ("/auth/login", 200), ("/auth/refresh", 200), ("/auth/logout", 204)):
+        assert "Set-Cookie" in headers("post", path, status)
+        assert "Set-Cookie" not in headers("post", path, 422)
+    proven = {"/api/v1/auth/refresh", "/api/v1/auth/logout"}
+    for path, methods in document["paths"].items():
+        named = {parameter["name"] for operation in methods.values() for parameter in operation["parameters"]}
+        assert ("X-CSRF-Token" in named) is (path in proven)
+    conditional = {
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if any(parameter["name"] == "If-Match" for parameter in operation["parameters"])
+    }
+    assert conditional >= {("patch", "/api/v1/rooms/{room}"), ("patch", "/api/v1/messages/{message}")}
+    for method, path in conditional:
+        assert "412" in document["paths"][path][method]["responses"]
+
+
+@pytest.mark.parametrize(("most", "usual"), [(100, 50), (20, 10)])
+async def test_how_many_items_a_page_may_have_is_documented_and_kept(most: int, usual: int) -> None:
+    """As it is configured: the bound of every `limit` in the document is the one above which it is refused."""
+    async with open_office(history_page_max=most, history_page_default=usual) as office:
+        office.add_user("ann")
+        document = await document_of(office)
+        limits = {
+            path: parameter
+            for path, methods in document["paths"].items()
+            for parameter in methods.get("get", {}).get("parameters", ())
+            if parameter["name"] == "limit" and "{room}" in path and not path.startswith("/health")
+        }
+        assert len(limits) >= 9
+        for path, parameter in limits.items():
+            assert (parameter["schema"]["minimum"], parameter["schema"]["maximum"]) == (1, most), path
+        answers = [
+            await office.call("GET", f"/api/v1/users/me/rooms?limit={n}", caller="ann") for n in (most, most + 1)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 422]
+        assert f"{usual} where" in limits["/api/v1/rooms/{room}/messages"]["description"]
+
+
 async def test_what_a_type_demands_stands_in_its_schema(office: Office) -> None:
     """Bounds, required and unknown fields, parameters and generic pages: taken from the types that are decoded."""
     document = await document_of(office)

@@ -19,6 +19,7 @@ from tests.http.route_table import OUTSIDERS, ROUTES, Row
 pytestmark = pytest.mark.real_clock
 
 THUMB = "%F0%9F%91%8D"
+ENDS_SESSION = {"POST /auth/logout", "POST /auth/logout-all", "DELETE /auth/sessions/<session>"}
 
 
 def body_of(row: Row) -> object:
@@ -26,6 +27,14 @@ def body_of(row: Row) -> object:
     return {
         "POST /auth/register": {"username": "somebody", "password": "long enough for it"},
         "POST /auth/login": {"username": "nobody", "password": "not the right one"},
+        "POST /auth/password": {"password": "not the right one", "new_password": "long enough for it"},
+        "POST /auth/introspect": {"token": "one that nobody made"},
+        "POST /auth/tokens": {"name": "Robot", "scopes": ["rooms:read"]},
+        "PATCH /users/me": {"bio": "hello"},
+        "DELETE /users/me": {"password": "not the right one"},
+        "POST /users/me/email/verification/confirm": {"code": "000000"},
+        "PATCH /admin/users/<user>": {"disabled": True},
+        "POST /admin/invitations": {},
         "POST /rooms": {"kind": "group", "name": "Another"},
         "PATCH /rooms/<room>": {"name": "Other"},
         "PATCH /rooms/<room>/members/<user>": {"role": "member"},
@@ -51,7 +60,16 @@ def parts_of(row: Row, caller: str, place: Furnished, town: Community) -> dict[s
         "<emoji>": THUMB,
         "<code>": place.invite,
         "<scheduled>": place.scheduled.get(caller, place.scheduled["owner"]),
+        "<session>": session_of(town, caller, row.which) if "<session>" in row.route else "",
+        "<token>": "k_none",
     }
+
+
+def session_of(town: Community, caller: str, which: str) -> str:
+    """Give the caller's own session, or that of somebody who has just come."""
+    own = which == "own" and caller in town.ids
+    user = town.ids[caller] if own else town.office.add_user(f"newcomer{len(town.ids)}")
+    return min(town.office.store.sessions_of[user])
 
 
 def filled(value: object, parts: dict[str, str]) -> object:
@@ -88,10 +106,13 @@ async def answer(town: Community, row: Row, caller: str, place: Furnished, code:
     """Call a route as somebody, or as nobody."""
     parts = parts_of(row, caller, place, town) | ({"<code>": code} if row.route.startswith("POST /invites") else {})
     method, _, path = row.route.partition(" ")
-    prefix = "" if path.startswith(("/health", "/version")) else "/api/v1"
+    prefix = "" if path.startswith(("/health", "/version", "/.well-known")) else "/api/v1"
     address = str(filled(path, parts)) + ("?q=own" if row.route == "GET /users" else "")
     who = None if caller == "nobody" else caller
-    return await town.office.call(method, f"{prefix}{address}", caller=who, body=filled(body_of(row), parts))
+    found = await town.office.call(method, f"{prefix}{address}", caller=who, body=filled(body_of(row), parts))
+    if who is not None and row.route in ENDS_SESSION:
+        town.office.sign_in_again(who)
+    return found
 
 
 @pytest.mark.parametrize("caller", [*PEOPLE, "nobody"])

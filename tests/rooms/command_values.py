@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from msgspec import UNSET
@@ -27,6 +27,9 @@ from justchat.rooms.commands import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EndMembership,
+    EraseMessages,
+    EraseReaction,
     ExpireMessage,
     JoinRoom,
     LeaveRoom,
@@ -38,6 +41,7 @@ from justchat.rooms.commands import (
     RevokeInvite,
     SetPermissions,
     SetRole,
+    TakeOver,
     TrimHistory,
     UnbanMember,
     UnmuteMember,
@@ -45,6 +49,7 @@ from justchat.rooms.commands import (
     Unreact,
     UpdateRoom,
 )
+from justchat.rooms.kept_commands import DismissReport, KeptCommand, ReportMessage, ScheduleMessage, Unschedule
 from justchat.rooms.permissions import Kind, Role, Visibility
 from justchat.wire.events import SYSTEM, RoomSettings, SettingsChanges
 from tests.rooms.scenes import NOW
@@ -156,6 +161,27 @@ class Chance:
         (make,) = self.random.choices(list(WEIGHTS), WEIGHTS.values())
         return make(self)
 
+    def schedule(self) -> KeptCommand:
+        reply_to = self.random.choice((None, None, self.message))
+        root = self.random.choice((None, None, self.message))
+        mentions = self.random.choice(((), ("u_b", "u_e")))
+        expires_in = self.random.choice((None, None, 20))
+        due_at = NOW + self.random.choice((-1, 10, 30, 100, 300)) * 1000
+        body = self.random.choice(("later", "later", "soon"))
+        return ScheduleMessage(self.user, self.random.choice("xyz"), due_at, body, reply_to, root, mentions, expires_in)
+
+    def kept(self) -> KeptCommand:
+        """Make a command that leads to no entry."""
+        (make,) = self.random.choices(list(KEPT), KEPT.values())
+        return make(self)
+
+    def anything(self) -> Command:
+        """Make a command of people or, now and then, of the server."""
+        if self.random.random() < 0.85:
+            return self.command()
+        (make,) = self.random.choices(list(BY_SERVER), BY_SERVER.values())
+        return make(self)
+
 
 WEIGHTS: dict[Callable[[Chance], Command], int] = {
     Chance.post: 16,
@@ -186,6 +212,20 @@ WEIGHTS: dict[Callable[[Chance], Command], int] = {
     Chance.delete_room: 1,
     Chance.create: 1,
 }
+# What people ask of rooms that is for some eyes only.
+KEPT: dict[Callable[[Chance], KeptCommand], int] = {
+    Chance.schedule: 6,
+    lambda by: Unschedule(by.user, by.random.choice("xyz")): 2,
+    lambda by: ReportMessage(by.user, by.message, "rude"): 3,
+    lambda by: DismissReport(by.user, by.message, by.random.choice(USERS[:2])): 2,
+}
+# What the server asks of rooms, besides what people do.
+BY_SERVER: dict[Callable[[Chance], Command], int] = {
+    lambda by: EndMembership(by.system, by.other, by.random.choice((None, (), USERS[1:])), by.random.random() < 0.5): 4,
+    lambda by: TakeOver(by.system, by.other, USERS[3]): 3,
+    lambda by: EraseMessages(by.system, by.user, tuple(by.random.sample("01234", 3))): 3,
+    lambda by: EraseReaction(by.system, by.user, by.message, by.emoji): 3,
+}
 seeds = st.integers(0, 2**32 - 1)
 created = seeds.map(lambda seed: Chance(Random(seed)).create())
 # Any number of commands of one sequence.
@@ -210,7 +250,7 @@ def turns(seed: int, length: int, rooms: Sequence[str]) -> list[Turn]:
     chance = Chance(random)
     made = [Turn(0, room, batch) for room in rooms for batch in beginning(chance.create())]
     for _ in range(length):
-        batch = [chance.command() for _ in range(random.randint(1, 8))]
+        batch = [chance.anything() for _ in range(random.randint(1, 8))]
         made.append(Turn(random.choice((0, 1, 3_000, 30_000)), random.choice((rooms[0], *rooms)), batch))
     return made
 
@@ -223,17 +263,20 @@ def beginning(create: CreateRoom) -> list[list[Command]]:
     return [[create], list(said), [thread, React(second, "1", "🎉"), PinMessage(first, "2")]]
 
 
-def referring(command: Command, newest: Sequence[str]) -> Command:
+Asked = TypeVar("Asked", Command, Command | KeptCommand)
+
+
+def referring(command: Asked, newest: Sequence[str]) -> Asked:
     """Put messages in the place of numbers; `newest` comes first."""
 
     def name(number: str) -> str:
         return newest[int(number) % len(newest)] if newest else "m_unknown"
 
     match command:
-        case PostMessage(reply_to=reply_to, thread_root=root):
+        case PostMessage(reply_to=reply_to, thread_root=root) | ScheduleMessage(reply_to=reply_to, thread_root=root):
             reply_to = None if reply_to is None else name(reply_to)
             return replace(command, reply_to=reply_to, thread_root=None if root is None else name(root))
-        case BulkDelete(messages=numbers):
+        case BulkDelete(messages=numbers) | EraseMessages(messages=numbers):
             return replace(command, messages=tuple(map(name, numbers)))
         case _:
             number = getattr(command, "message", None)

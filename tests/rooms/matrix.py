@@ -110,6 +110,10 @@ unpin            yes       yes       yes       forbidden forbidden not_a_member 
 unpin_none       unchanged unchanged unchanged forbidden forbidden not_a_member not_found banned muted
 expire           not_found not_found not_found not_found not_found not_found    not_found banned not_found
 trim             forbidden forbidden forbidden forbidden forbidden forbidden    not_found banned forbidden
+end_membership   forbidden forbidden forbidden forbidden forbidden forbidden    not_found banned forbidden
+take_over        forbidden forbidden forbidden forbidden forbidden forbidden    not_found banned forbidden
+erase_messages   forbidden forbidden forbidden forbidden forbidden forbidden    not_found banned forbidden
+erase_reaction   forbidden forbidden forbidden forbidden forbidden forbidden    not_found banned forbidden
 """
 
 # In a channel only moderators and above post.
@@ -164,6 +168,10 @@ unpin            yes          not_a_member not_found
 unpin_none       unchanged    not_a_member not_found
 expire           not_found    not_found    not_found
 trim             forbidden    forbidden    not_found
+end_membership   forbidden    forbidden    not_found
+take_over        forbidden    forbidden    not_found
+erase_messages   forbidden    forbidden    not_found
+erase_reaction   forbidden    forbidden    not_found
 """
 
 # What the tables say shortly.

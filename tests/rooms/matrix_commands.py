@@ -11,6 +11,9 @@ from justchat.rooms.commands import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EndMembership,
+    EraseMessages,
+    EraseReaction,
     ExpireMessage,
     JoinRoom,
     LeaveRoom,
@@ -23,6 +26,7 @@ from justchat.rooms.commands import (
     RoomCommand,
     SetPermissions,
     SetRole,
+    TakeOver,
     TrimHistory,
     UnbanMember,
     UnmuteMember,
@@ -39,7 +43,8 @@ _OTHER_VISIBILITY = {Visibility.PRIVATE: Visibility.PUBLIC, Visibility.PUBLIC: V
 
 def commands(visibility: Visibility) -> dict[str, RoomCommand]:
     """Give the command of each row, for a room of this visibility."""
-    return _on_the_room(visibility) | _on_members() | _on_moderation() | _on_messages() | _on_what_hangs_on_messages()
+    on_messages = _on_messages() | _on_what_hangs_on_messages()
+    return _on_the_room(visibility) | _on_members() | _on_moderation() | on_messages | _for_the_server()
 
 
 def _on_the_room(visibility: Visibility) -> dict[str, RoomCommand]:
@@ -145,4 +150,13 @@ def _on_what_hangs_on_messages() -> dict[str, RoomCommand]:
         "pin_unknown": PinMessage(ACTOR, "m_unknown"),
         "unpin": UnpinMessage(ACTOR, "m_pinned"),
         "unpin_none": UnpinMessage(ACTOR, "m_own"),
+    }
+
+
+def _for_the_server() -> dict[str, RoomCommand]:
+    return {
+        "end_membership": EndMembership(ACTOR, USERS[Role.MEMBER], ()),
+        "take_over": TakeOver(ACTOR, ACTOR, ACTOR),
+        "erase_messages": EraseMessages(ACTOR, ACTOR, ("m_own",)),
+        "erase_reaction": EraseReaction(ACTOR, ACTOR, "m_other", THUMB),
     }

@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 
-from justchat.rooms.items import Invite, ItemKind, Mute, Spoke
+from justchat.rooms.items import Invite, ItemKind, Mute, Scheduled, Spoke
 from justchat.rooms.state import stored_settings
 from justchat.wire.errors import Refusal
 from justchat.wire.events import Message, decode_message
 from justchat.wire.times import epoch_ms
 from storage.ports import Directory, Journal
 from storage.records import ItemRecord, MessageRecord
-from tests.rooms.reference_messages import ReferenceRoom
 from tests.rooms.reference_model import EVERYBODY, LEAST
+from tests.rooms.reference_room import ReferenceRoom
 from tests.rooms.scenes import ROOM
 from tests.rooms.world import World
 
 # Items that hang on messages or follow from what is held, by their keys alone.
-KEYS = ("ban", "pin", "reaction", "reply", "revision", "expiry", "sweep")
+KEYS = ("ban", "pin", "reaction", "reply", "revision", "expiry", "sweep", "report")
 
 
 async def look(world: World, journal: Journal, directory: Directory) -> dict[str, Any]:
@@ -42,6 +42,7 @@ async def look(world: World, journal: Journal, directory: Directory) -> dict[str
         "mutes": {item.key: _read(item, Mute).until for item in items[ItemKind.MUTE]},
         "spoke": {item.key: _read(item, Spoke).at for item in items[ItemKind.SPOKE]},
         "invites": {item.key: _invite(item) for item in items[ItemKind.INVITE]},
+        "scheduled": {item.key: (item.due_at, _read(item, Scheduled).failed) for item in items[ItemKind.SCHEDULED]},
         "floor": [msgspec.json.decode(item.doc)["floor_seq"] for item in items[ItemKind.RETENTION]],
         "views": {user: await _view(world, user) for user in EVERYBODY},
     }
@@ -57,7 +58,13 @@ def _read(item: ItemRecord, form: type[Any]) -> Any:
 
 def _invite(item: ItemRecord) -> dict[str, Any]:
     invite: Invite = _read(item, Invite)
-    return {"role": invite.role, "end": invite.expires_at, "most": invite.max_uses, "uses": invite.uses}
+    return {
+        "by": invite.by,
+        "role": invite.role,
+        "end": invite.expires_at,
+        "most": invite.max_uses,
+        "uses": invite.uses,
+    }
 
 
 def _message(record: MessageRecord) -> dict[str, Any]:
@@ -101,6 +108,7 @@ def looked_for(model: ReferenceRoom) -> dict[str, Any]:
         keys["expiry"] += [name] if message["end"] is not None and not model.deleted else []
         keys["reply"] += [f"{message['root']}/{message['seq']:012d}"] if message["root"] is not None else []
     keys |= {"ban": [*model.bans], "pin": [*model.pins], "sweep": [] if model.sweep_at is None else [""]}
+    keys["report"] = [f"{message}/{user}" for message, user in model.reports]
     return {
         "row": (model.kind, model.visibility, model.name, model.topic, model.deleted),
         "place": (model.head, model.posted, model.head),
@@ -115,6 +123,7 @@ def looked_for(model: ReferenceRoom) -> dict[str, Any]:
         "mutes": model.mutes,
         "spoke": model.spoke,
         "invites": model.invites,
+        "scheduled": {f"{user}/{name}": (at["end"], at["failed"]) for (user, name), at in model.scheduled.items()},
         "floor": [model.floor] if model.floor else [],
         "views": {user: _viewed(model, user) for user in EVERYBODY},
     }

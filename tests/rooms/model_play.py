@@ -17,26 +17,30 @@ import trio
 
 from actors import Reply
 from justchat.connections.catch_up import CatchUp
+from justchat.rooms.blocks import Blocks
 from justchat.rooms.commands import Accepted, Command, PostMessage
+from justchat.rooms.kept_commands import KeptCommand
 from justchat.rooms.queries import Attach, Attached, OutOfReach
 from justchat.rooms.room_actor import RoomLimits
 from justchat.rooms.subscription import Subscription
 from justchat.wire.errors import Refusal
-from storage.ports import Directory, Journal
 from storage.records import Entry, UserRecord
 from tests.rooms.command_values import NAMED, Chance, beginning, referring
 from tests.rooms.model_look import look, looked_for
-from tests.rooms.reference_messages import ReferenceRoom
 from tests.rooms.reference_model import EVERYBODY, SYSTEM
+from tests.rooms.reference_room import ReferenceRoom
 from tests.rooms.scenes import NOW, ROOM
 from tests.rooms.world import Crash, RecordingSink, World, open_world
+from tests.storage.contract.backends import Stores
 
 # At these a command in hand was committed already when the room crashes, and is decided a second time.
 AFTER_COMMIT = ("after_commit", "before_fan_out", "after_fan_out")
+# And at this what follows from no entry was kept already.
+AFTER_WRITE = (*AFTER_COMMIT, "after_keep")
 LIMITS = RoomLimits(ring_entries=8)
 
 
-def spoken(answer: object, command: Command) -> tuple[object, ...]:
+def spoken(answer: object, command: Command | KeptCommand) -> tuple[object, ...]:
     """Say an answer as the model does."""
     if isinstance(answer, Refusal):
         return ("no", answer.code.value)
@@ -87,8 +91,9 @@ class Play:
     To look at everything takes long where each question goes to a database, so that it is not done after every step.
     """
 
-    def __init__(self, journal: Journal, directory: Directory, *, look_every: int) -> None:
-        self.journal, self.directory, self.look_every = journal, directory, look_every
+    def __init__(self, stores: Stores, *, look_every: int) -> None:
+        self.journal, self.directory, self.look_every = stores.journal, stores.directory, look_every
+        self.blocks = Blocks(stores.relations)
         self.model = ReferenceRoom(NAMED)
         self.clients = {user: Client(user) for user in EVERYBODY}
         self.fault: str | None = None
@@ -108,6 +113,7 @@ class Play:
             new_id=self.new_id,
             fault=self.reach,
             limits=LIMITS,
+            blocks=self.blocks,
         ) as self.world:
             yield
 
@@ -130,8 +136,11 @@ class Play:
 
     # Steps.
 
-    async def serve(self, batch: Sequence[Command], *, fault: str | None = None) -> None:
-        """Say all of it at once; with a fault, the room crashes at that point if it comes by."""
+    async def serve(self, batch: Sequence[Command | KeptCommand], *, fault: str | None = None) -> None:
+        """Say all of it at once; with a fault, the room crashes at that point if it comes by.
+
+        What leads to no entry comes in batches of its own, of one where the room is to crash over it.
+        """
         commands = [referring(command, list(reversed(self.posted))) for command in batch]
         self.fault = fault
         replies = [Reply[object]() for _ in commands]
@@ -140,7 +149,7 @@ class Play:
         with trio.fail_after(30):
             answers = [await reply.wait() for reply in replies]
         crashed, self.fault = fault is not None and self.fault is None, None
-        if crashed and fault in AFTER_COMMIT:
+        if crashed and fault in AFTER_WRITE:
             for command in commands:
                 self.model.answer(command)
         for command, answer in zip(commands, answers, strict=True):
@@ -152,6 +161,7 @@ class Play:
                 expected = ("unchanged", 0 if self.model.visibility == "private" else self.model.head)
             assert spoken(answer, command) == expected, (command, answer)
             self.totals[str(expected[0])] += 1
+            self.totals["kept"] += isinstance(command, KeptCommand) and expected[0] == "yes"
         await self.rest()
 
     async def pass_time(self, milliseconds: int, *, fault: str | None = None) -> None:
@@ -265,6 +275,7 @@ class Play:
                 if message is not None:  # else it was trimmed at once
                     self.model.messages[entry.message_id] = message
             self.totals["events"] += 1
+            self.totals["posted later"] += (entry.client_msg_id or "").startswith("scheduled:")
             self.totals["by itself"] += entry.actor == SYSTEM
         self.adopted = len(entries)
 

@@ -1,28 +1,27 @@
-"""The messages of the reference model: what is said, what hangs on it, and what is due by the clock."""
+"""The messages of the reference model: what is said, and what hangs on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from justchat.rooms import commands as c
-from tests.rooms.reference_model import DAY, SYSTEM, Answer, Reference
+from tests.rooms.reference_model import SYSTEM, Answer, Reference
 
 
-class ReferenceRoom(Reference):
-    """A whole room. A message is `{seq, author, body, rev, deleted, …}`, its reactions emoji -> users."""
+class Messages(Reference):
+    """What may be done with words. A message is `{seq, author, body, rev, …}`, its reactions emoji -> users."""
 
     def do_post_message(self, command: c.PostMessage) -> Answer:
         actor, root = command.actor, command.thread_root
         if refused := self.no(actor, "messages.send"):
             return refused
-        wait = self.settings["slow_mode_seconds"] * 1000
-        if wait and self.now < self.spoke.get(actor, -wait) + wait and not self.can(actor, "slow_mode.bypass"):
+        if self.wait_of(actor) and not self.can(actor, "slow_mode.bypass"):
             return ("no", "slow_mode")
         if not all(self.find(actor, name) for name in (command.reply_to, root) if name is not None):
             return ("no", "not_found")
         if root is not None:
             root = self.messages[root]["root"] or root
-        if wait:
+        if self.settings["slow_mode_seconds"]:
             self.spoke[actor] = self.now
         self.posted += 1
         self.posts[actor, command.client_msg_id] = (command.digest, self.head + 1)
@@ -34,7 +33,13 @@ class ReferenceRoom(Reference):
             **self.called(command, command.mentions),
         }  # fmt: skip
         self.count_reply(root, 1)
+        self.scheduled.pop((actor, command.client_msg_id.removeprefix("scheduled:")), None)
         return self.yes("message.created", actor)
+
+    def wait_of(self, user: str) -> int:
+        """Give how long slow mode still lasts for somebody."""
+        pause = self.settings["slow_mode_seconds"] * 1000
+        return max(0, self.spoke[user] + pause - self.now) if pause and user in self.spoke else 0
 
     def called(self, command: c.PostMessage | c.EditMessage, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         users = [self.named[name] for name in command.names if name in self.named] + list(ids)
@@ -153,37 +158,5 @@ class ReferenceRoom(Reference):
         self.floor = upto
         self.messages = {name: message for name, message in self.messages.items() if message["seq"] > upto}
         self.pins &= self.messages.keys()
+        self.reports = {(message, user) for message, user in self.reports if message in self.messages}
         return self.yes("history.trimmed", SYSTEM)
-
-    # Time.
-
-    def pass_time(self) -> None:
-        """Let happen what is due, the earliest first."""
-        if self.deleted:
-            return
-        due: list[tuple[int, str, c.Command]] = [
-            *((end, f"mute {user}", c.UnmuteMember(SYSTEM, user)) for user, end in self.mutes.items() if end),
-            *(
-                (at["end"], f"invite {name}", c.RevokeInvite(SYSTEM, name))
-                for name, at in self.invites.items()
-                if at["end"]
-            ),
-            *(
-                (at["end"], f"expiry {name}", c.ExpireMessage(SYSTEM, name))
-                for name, at in self.messages.items()
-                if at["end"]
-            ),
-        ]
-        if self.sweep_at is not None and self.sweep_at <= self.now:
-            due.append((self.sweep_at, "sweep", c.TrimHistory(SYSTEM, self.too_old())))
-            self.sweep_at = self.now + DAY
-        for at, _, command in sorted(due, key=lambda timer: (timer[0] or 0, timer[1])):
-            if (at or 0) <= self.now:
-                self.answer(command)
-
-    def too_old(self) -> int:
-        """Give the seq up to which everything is older than the room's retention time."""
-        bound = self.now - self.settings["retention_days"] * DAY
-        upto = sum(at < bound for at in self.times)
-        kinds = {kind for kind, _ in self.log[self.floor : upto]}
-        return self.floor if kinds <= {"history.trimmed"} else max(upto, self.floor)

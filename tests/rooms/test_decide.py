@@ -218,6 +218,7 @@ def test_the_messages_that_a_command_needs_are_named() -> None:
         "bulk_mixed": ("m_own", "m_reply", "m_own", "m_own_gone"),
         "bulk_gone": ("m_own_gone", "m_other_gone"),
         "bulk_unknown": ("m_own", "m_unknown"),
+        "erase_messages": ("m_own",),
     }
 
 

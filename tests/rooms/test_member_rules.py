@@ -144,6 +144,40 @@ def test_an_invite_gives_no_more_than_adding_would(actor: Role, target: Role) ->
         assert isinstance(added, MemberAdded) or added == invited
 
 
+STANDING: list[tuple[Role | None, str, str | None]] = [
+    (Role.OWNER, "admin", "admin"),
+    (Role.ADMIN, "admin", "admin"),
+    (Role.ADMIN, "owner", "member"),
+    (Role.MODERATOR, "admin", "member"),
+    (Role.MODERATOR, "moderator", "member"),
+    (Role.MODERATOR, "member", "member"),
+    (Role.MODERATOR, "guest", "guest"),
+    (Role.MEMBER, "member", None),
+    (Role.GUEST, "guest", None),
+    (None, "member", None),
+]
+
+
+@pytest.mark.parametrize(("maker", "role", "given"), STANDING)
+def test_an_invite_gives_no_more_than_its_maker_could_give_now(
+    maker: Role | None, role: str, given: str | None
+) -> None:
+    """Whoever was an admin when they made it: at most a member comes of it, and nobody once they may not invite."""
+    state = with_invite(Invite("i_1", ACTOR, NOW, role), room(maker))
+    decision = decide(state, JoinRoom("u_1", "i_1"), CONTEXT)
+    if given is None:
+        assert decision == decide(state, JoinRoom("u_1", "i_none"), CONTEXT)
+    else:
+        assert decision == MemberJoined("u_1", given, "i_1")
+
+
+def test_an_invite_of_somebody_banned_lets_nobody_in() -> None:
+    """Whom a room keeps out brings nobody in either; lifting the ban does not help, being let in again does."""
+    state = with_invite(Invite("i_1", BANNED, NOW, "member"))
+    assert BANNED in state.held.bans
+    assert outcome(state, JoinRoom("u_1", "i_1")) == "not_found"
+
+
 def test_the_system_neither_sends_nor_brings_anybody() -> None:
     """It has no rank that could be above or below anybody's."""
     state = room(Role.OWNER)

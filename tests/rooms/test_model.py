@@ -28,8 +28,8 @@ FULL = 200
 COMMIT_FAULTS = ("before_commit", *AFTER_COMMIT)
 TIMER_FAULTS = ("firing", *COMMIT_FAULTS, "before_keep", "after_keep")
 # What has to come by in the few stories of the default run, the first five of them on each store; and in all of them.
-OFTEN = ("yes", "no", "crashes", "restarts", "resumes", "unchanged", "by itself", "catch-ups", "cuts")
-WHAT_COMES_BY = (*OFTEN, "repeat", "resets")
+OFTEN = ("yes", "no", "crashes", "restarts", "resumes", "unchanged", "by itself", "kept", "catch-ups", "cuts")
+WHAT_COMES_BY = (*OFTEN, "posted later", "repeat", "resets")
 people = st.sampled_from(EVERYBODY)
 
 
@@ -58,6 +58,16 @@ class Story(RuleBasedStateMachine):
     @rule(count=st.integers(1, 6))
     def people_talk_more(self, count: int) -> None:
         self.people_talk(count)
+
+    @rule(count=st.integers(1, 4))
+    def people_ask_for_what_is_nobody_elses_business(self, count: int) -> None:
+        batch = [Chance(self.random).kept() for _ in range(count)]
+        self.steps.append(lambda play: play.serve(batch))
+
+    @rule(fault=st.sampled_from(["before_keep", "after_keep"]))
+    def the_room_crashes_over_what_is_nobody_elses_business(self, fault: str) -> None:
+        batch = [Chance(self.random).kept()]
+        self.steps.append(lambda play: play.serve(batch, fault=fault))
 
     @rule(count=st.integers(1, 4), fault=st.sampled_from(COMMIT_FAULTS))
     def the_room_crashes_with_commands_in_hand(self, count: int, fault: str) -> None:
@@ -116,7 +126,7 @@ async def play(kind: str, seed: int, steps: list[Step | None]) -> Counter[str]:
             chapters[-1].append(step)
     with ram_folder() as folder:
         async with open_stores(kind, folder) as stores:
-            room = Play(stores.journal, stores.directory, look_every=1 if kind == "memory" else 5)
+            room = Play(stores, look_every=1 if kind == "memory" else 5)
             for number, chapter in enumerate(chapters):
                 async with room.run():
                     if number == 0:

@@ -20,6 +20,9 @@ from justchat.rooms.commands import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EndMembership,
+    EraseMessages,
+    EraseReaction,
     ExpireMessage,
     JoinRoom,
     LeaveRoom,
@@ -31,6 +34,7 @@ from justchat.rooms.commands import (
     RoomCommand,
     SetPermissions,
     SetRole,
+    TakeOver,
     TrimHistory,
     UnbanMember,
     UnmuteMember,
@@ -92,6 +96,11 @@ ACTIONS: list[tuple[Command, str, Sequence[Command]]] = [
     (PIN, "pin.added", ()),
     (UnpinMessage(OWNER, POSTED), "pin.removed", (PIN,)),
     (TrimHistory(SYSTEM, 2), "history.trimmed", (REACT, PIN)),
+    (EndMembership(SYSTEM, "u_2"), "member.removed", ()),
+    (TakeOver(SYSTEM, "u_2", "u_admin"), "member.role_changed", ()),
+    (TakeOver(SYSTEM, "u_new", "u_admin"), "member.added", ()),
+    (EraseMessages(SYSTEM, "u_2", (POSTED, OTHER)), "message.bulk_deleted", (REACT, PIN)),
+    (EraseReaction(SYSTEM, "u_2", POSTED, "👍"), "reaction.removed", (REACT,)),
 ]
 
 

@@ -21,6 +21,9 @@ from justchat.rooms.commands import (
     DeleteMessage,
     DeleteRoom,
     EditMessage,
+    EndMembership,
+    EraseMessages,
+    EraseReaction,
     ExpireMessage,
     JoinRoom,
     LeaveRoom,
@@ -33,6 +36,8 @@ from justchat.rooms.commands import (
     RoomCommand,
     SetPermissions,
     SetRole,
+    SystemCommand,
+    TakeOver,
     TrimHistory,
     UnbanMember,
     UnmuteMember,
@@ -86,7 +91,7 @@ NEEDS: list[tuple[Permission | None, AnyCommand]] = [
 # the room and on invites, and a room is created by whoever is its first owner.
 FREE: set[type[Command | KeptCommand]] = {CreateRoom, JoinRoom, LeaveRoom, Unschedule}
 # These nobody may do: they happen by themselves.
-BY_ITSELF: set[type[Command | KeptCommand]] = {ExpireMessage, TrimHistory}
+BY_ITSELF: set[type[Command | KeptCommand]] = {ExpireMessage, TrimHistory, *get_args(SystemCommand)}
 # Permissions that no command asks for, and where they are asked for instead.
 ELSEWHERE = {
     P.ROOM_VIEW: "every command but the free ones, as all that can be seen of the room",
@@ -170,3 +175,10 @@ def test_what_happens_by_itself_is_done_for_nobody(caller: str) -> None:
     for state in (CALLERS[caller], admin(set(Permission))):
         assert outcome(state, ExpireMessage(ACTOR, "m_own")) in {"not_found", "banned"}
         assert outcome(state, TrimHistory(ACTOR, 5)) in {"forbidden", "not_found", "banned"}
+        for command in (
+            EndMembership(ACTOR, GUEST, ()),
+            TakeOver(ACTOR, ACTOR, ACTOR),
+            EraseMessages(ACTOR, USERS[Role.MEMBER], ("m_other",)),
+            EraseReaction(ACTOR, ACTOR, "m_other", THUMB),
+        ):
+            assert outcome(state, command) in {"forbidden", "not_found", "banned"}

@@ -12,6 +12,7 @@ import trio
 
 from actors import RestartPolicy, Supervisor
 from justchat.connections.catch_up import CatchUp
+from justchat.rooms.blocks import Blocks
 from justchat.rooms.commands import Accepted, Command, CreateRoom, PostMessage
 from justchat.rooms.items import ItemKind
 from justchat.rooms.kept_commands import KeptCommand
@@ -25,7 +26,7 @@ from justchat.rooms.subscription import Subscription
 from justchat.rooms.timekeeper import Timekeeper
 from justchat.wire.errors import Refusal
 from justchat.wire.events import RoomSettings
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemoryStore
 from storage.ports import Directory
 from storage.records import Append, ItemRecord
 
@@ -81,8 +82,11 @@ class RecordingSink:
 class World:
     """Rooms over one journal, with handles for the tests."""
 
-    def __init__(self, rooms: Rooms, journal: MemoryJournal, directory: Directory, supervisor: Supervisor) -> None:
+    def __init__(
+        self, rooms: Rooms, journal: MemoryJournal, directory: Directory, supervisor: Supervisor, blocks: Blocks
+    ) -> None:
         self.rooms = rooms
+        self.blocks = blocks
         self.journal = journal
         self.directory = directory
         self.supervisor = supervisor
@@ -218,11 +222,14 @@ async def open_world(
     policy: RestartPolicy | None = None,
     actor: ActorFactory = RoomActor,
     timekeeper_seconds: float | None = None,
+    blocks: Blocks | None = None,
 ) -> AsyncIterator[World]:
     """Open a world; without `timekeeper_seconds` nobody wakes a room that sleeps."""
     numbers = itertools.count(1)
     journal = journal or MemoryJournal(MemoryStore())
     directory = directory or MemoryDirectory(journal._store)
+    if blocks is None:
+        blocks = Blocks(MemoryRelations(journal._store if isinstance(journal, MemoryJournal) else MemoryStore()))
     joined: list[tuple[str, str, int]] = []
     async with trio.open_nursery() as nursery:
         supervisor = Supervisor(
@@ -238,9 +245,10 @@ async def open_world(
             new_id or (lambda prefix: f"{prefix}_{next(numbers)}"),
             lambda user, room, seq: joined.append((user, room, seq)),
             fault,
+            blocks,
         )
         rooms = Rooms(supervisor, ports, limits or RoomLimits(), active_max=100, ask_seconds=5.0, actor=actor)
-        world = World(rooms, journal, directory, supervisor)
+        world = World(rooms, journal, directory, supervisor, blocks)
         world.joined = joined
         if timekeeper_seconds is not None:
             Timekeeper(rooms, journal=journal, now_ms=now_ms, seconds=timekeeper_seconds).start(supervisor)

@@ -18,13 +18,16 @@ from storage.records import Sent
 class Context(Struct, frozen=True):
     """What a decision may use besides state and command: the time (milliseconds) and a fresh id for a message.
 
-    `named` tells who is meant by the folded names that the commands hold.
+    `named` tells who is meant by the folded names that the commands hold, `deaf` by author who blocks them of those
+    whom they call. In a direct room `blocked` says that one of the two blocks the other.
     """
 
     room: str
     now: int
     message_id: str
     named: Mapping[str, str] = {}
+    blocked: bool = False
+    deaf: Mapping[str, frozenset[str]] = {}
 
 
 class Unchanged(Struct, frozen=True):
@@ -43,6 +46,8 @@ LAST_OWNER = Refusal(ErrorCode.LAST_OWNER, "make somebody else an owner first")
 DIRECT = Refusal(ErrorCode.CONFLICT, "a direct room cannot be changed, joined, extended or moderated")
 ARCHIVED = Refusal(ErrorCode.CONFLICT, "the room is archived; take it into use again first")
 BANNED = Refusal(ErrorCode.BANNED, "you are banned from this room")
+# To either of the two, in the same words: it does not say who blocks whom.
+BLOCKED = Refusal(ErrorCode.FORBIDDEN, "you cannot write to this person")
 TOO_HIGH = Refusal(ErrorCode.FORBIDDEN, "this member stands too high for you to do that")
 ABOVE_OWN = Refusal(ErrorCode.FORBIDDEN, "nobody grants a role above their own")
 
@@ -67,6 +72,11 @@ def may(state: RoomState, actor: str, permission: Permission) -> Refusal | None:
         until = state.held.mutes[actor].until
         detail = "you are muted in this room" if until is None else f"you are muted in this room until {rfc3339(until)}"
         return Refusal(ErrorCode.MUTED, detail)
+    return lacks(permission)
+
+
+def lacks(permission: Permission) -> Refusal:
+    """Refuse a member whose role does not have a permission."""
     return Refusal(ErrorCode.FORBIDDEN, f"this needs the permission {permission}")
 
 
@@ -76,7 +86,7 @@ def may_give(state: RoomState, actor: str, role: Role) -> Refusal | None:
     if own is None or role.rank > own.rank:
         return ABOVE_OWN
     if role is not Role.MEMBER and Permission.ROLES_MANAGE not in state.allowed(actor):
-        return Refusal(ErrorCode.FORBIDDEN, f"this needs the permission {Permission.ROLES_MANAGE}")
+        return lacks(Permission.ROLES_MANAGE)
     return None
 
 

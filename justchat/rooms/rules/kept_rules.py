@@ -18,7 +18,7 @@ from justchat.rooms.kept_commands import (
     item_named,
 )
 from justchat.rooms.permissions import Permission
-from justchat.rooms.rules.decision import Unchanged, hidden, may, seen
+from justchat.rooms.rules.decision import BLOCKED, Unchanged, hidden, may, seen
 from justchat.rooms.state import RoomState
 from justchat.wire.errors import ErrorCode, Refusal, invalid
 from storage.records import DropItem, ItemRecord, PutItem
@@ -38,8 +38,13 @@ KeptDecision = PutItem | DropItem | Unchanged | Refusal
 _scheduled = msgspec.json.Decoder(Scheduled)
 
 
-def decide_kept(state: RoomState, command: KeptCommand, found: Sequence[ItemRecord], *, now: int) -> KeptDecision:
-    """Decide one command. `found` is the item that it is about, if there is one; all of the user's for a schedule."""
+def decide_kept(
+    state: RoomState, command: KeptCommand, found: Sequence[ItemRecord], *, now: int, blocked: bool = False
+) -> KeptDecision:
+    """Decide one command. `found` is the item that it is about, if there is one; all of the user's for a schedule.
+
+    `blocked` says that this is a direct room of two of whom one blocks the other.
+    """
     kind, key = item_named(command)
     present = next((item for item in found if (item.kind, item.key) == (kind, key)), None)
     if isinstance(command, Unschedule):
@@ -50,7 +55,10 @@ def decide_kept(state: RoomState, command: KeptCommand, found: Sequence[ItemReco
         return refusal
     match command:
         case ScheduleMessage():
-            return _repeat(command, present) if present is not None else _schedule(state, command, len(found), now)
+            if present is not None:
+                return _repeat(command, present)
+            decision = _schedule(state, command, len(found), now)
+            return BLOCKED if blocked and isinstance(decision, PutItem) else decision
         case ReportMessage():
             return _report(state, command, present, now)
         case DismissReport():

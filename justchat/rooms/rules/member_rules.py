@@ -10,7 +10,8 @@ from justchat.rooms.commands import (
     RemoveMember,
     SetRole,
 )
-from justchat.rooms.permissions import Kind, Permission, Role, Visibility, may_manage
+from justchat.rooms.items import Invite
+from justchat.rooms.permissions import ROLES, Kind, Permission, Role, Visibility, may_manage
 from justchat.rooms.rules.decision import (
     ABOVE_OWN,
     ARCHIVED,
@@ -54,7 +55,19 @@ def _join_by_invite(state: RoomState, actor: str, invite_id: str, context: Conte
         return _NO_SUCH_INVITE
     if actor in state.held.bans:
         return BANNED
-    return ARCHIVED if state.settings.archived else MemberJoined(actor, invite.role, invite.id)
+    if state.settings.archived:
+        return ARCHIVED
+    # It was made with the rights of that moment, which its maker may have lost since.
+    if may(state, invite.by, Permission.MEMBERS_INVITE) is not None:
+        return _NO_SUCH_INVITE
+    return MemberJoined(actor, _role_given(state, invite), invite.id)
+
+
+def _role_given(state: RoomState, invite: Invite) -> Role:
+    """Give the invite's role, or a member's where that is more than its maker could give now."""
+    role = ROLES[invite.role]
+    is_too_much = role.rank > Role.MEMBER.rank and may_give(state, invite.by, role) is not None
+    return Role.MEMBER if is_too_much else role
 
 
 def leave(state: RoomState | None, actor: str) -> Decision:

@@ -16,6 +16,7 @@ from justchat.rooms.commands import (
     TrimHistory,
     UnpinMessage,
     Unreact,
+    users_called,
 )
 from justchat.rooms.items import reaction_key
 from justchat.rooms.permissions import Permission
@@ -105,13 +106,10 @@ def _slow_mode(state: RoomState, actor: str, context: Context) -> Refusal | None
 
 
 def _mentioned(state: RoomState, command: PostMessage | EditMessage, context: Context) -> tuple[str, ...]:
-    """Nobody is called who cannot come."""
-    if not command.names and (isinstance(command, EditMessage) or not command.mentions):
-        return ()
-    users = [context.named[name] for name in command.names if name in context.named]
-    if isinstance(command, PostMessage):
-        users += command.mentions
-    return tuple(dict.fromkeys(user for user in users if user in state.members))
+    """Nobody is called who cannot come, or does not want to hear of the author."""
+    deaf = context.deaf.get(command.actor, ())
+    called = users_called(command, context.named)
+    return tuple(user for user in called if user in state.members and user not in deaf)
 
 
 def _may_mention_all(state: RoomState, command: PostMessage | EditMessage) -> bool:

@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 
 from justchat.rooms.commands import NO_SUCH_ROOM, ArchiveRoom, CreateRoom, DeleteRoom, SetPermissions, UpdateRoom
 from justchat.rooms.permissions import Kind, Permission, Role, Visibility, defaults_of
-from justchat.rooms.rules.decision import ARCHIVED, DIRECT, Decision, Unchanged, may
+from justchat.rooms.rules.decision import ARCHIVED, DIRECT, Context, Decision, Unchanged, may
 from justchat.rooms.state import RoomState
 from justchat.wire.errors import ErrorCode, Refusal, invalid
 from justchat.wire.events import (
@@ -27,6 +27,7 @@ from justchat.wire.events import (
 
 # To be a member is to see the room.
 _DEVIABLE: Final = frozenset(permission.value for permission in Permission) - {Permission.ROOM_VIEW.value}
+_MOVED_ON = Refusal(ErrorCode.PRECONDITION_FAILED, "something happened in the room meanwhile; look at it again first")
 _BELOW_OWN = Refusal(ErrorCode.FORBIDDEN, "you can set the permissions of roles below your own only")
 
 
@@ -46,6 +47,14 @@ def create(command: CreateRoom) -> Decision:
         settings=command.settings,
         members=members,
     )
+
+
+def create_again(state: RoomState, command: CreateRoom, context: Context) -> Decision:
+    """Find the room made; a direct room that was closed, for one of the two had no rooms, is taken into use again."""
+    is_closed = state.kind is Kind.DIRECT and state.settings.archived and state.deleted_at is None
+    if is_closed and command.kind is Kind.DIRECT and command.actor in state.members and not context.blocked:
+        return RoomArchived(archived=False)
+    return Unchanged()
 
 
 def _is_private_pair(command: CreateRoom, others: int) -> bool:
@@ -71,6 +80,8 @@ def update(state: RoomState, command: UpdateRoom) -> Decision:
     before_settings, after_settings = _settings(state.settings, command.settings)
     if not new and after_settings is None:
         return Unchanged()
+    if _is_elsewhere(state, command.head_seq):
+        return _MOVED_ON
     return RoomUpdated(
         RoomChanges(**old, settings=before_settings),
         RoomChanges(**new, settings=after_settings),
@@ -97,7 +108,13 @@ def archive(state: RoomState, command: ArchiveRoom) -> Decision:
         return refusal
     if state.kind is Kind.DIRECT:
         return DIRECT
-    return Unchanged() if state.settings.archived is command.archived else RoomArchived(command.archived)
+    if state.settings.archived is command.archived:
+        return Unchanged()
+    return _MOVED_ON if _is_elsewhere(state, command.head_seq) else RoomArchived(command.archived)
+
+
+def _is_elsewhere(state: RoomState, head_seq: int | None) -> bool:
+    return head_seq is not None and head_seq != state.head_seq
 
 
 def delete(state: RoomState, command: DeleteRoom) -> Decision:
