@@ -8,7 +8,7 @@
 
 The promise: for each room the events come in order, without a gap and without a repetition, over any number of lost
 connections; what cannot be kept is said openly (`Reset`, `Unsubscribed`). A `send` that returned is in the room, once.
-REST is in `justchat.client.rest`, which needs httpx (`justchat[client]`), as do `credentials=`.
+REST is in `justchat.client.rest`, which needs httpx (`justchat[client]`), as do `credentials=` and `RefreshTokens`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from justchat.client.errors import (
 )
 from justchat.client.items import Ack, Item, Page, Reset, RoomEvent, Subscribed, Unsubscribed
 from justchat.client.opening import open_client
+from justchat.client.sessions import RefreshTokens
 from justchat.client.settings import ClientSettings
 from justchat.client.statistics import ClientStatistics
 from justchat.client.stream import ItemStream
@@ -49,6 +50,7 @@ __all__ = [
     "Page",
     "Position",
     "PositionLost",
+    "RefreshTokens",
     "Refused",
     "Reset",
     "RoomEvent",

@@ -49,13 +49,17 @@ class Reconnects:
         """Note that a connection is up."""
         self._opened_at = now
 
-    def lost(self, now: float, *, jitter: float, hint_seconds: float | None = None) -> float:
+    def lost(self, now: float, *, jitter: float, hint_seconds: float | None = None, at_once: bool = False) -> float:
         """Note that the connection, or the attempt at one, ended; give the delay in seconds before the next attempt.
 
-        A hint is the server's wish and already spread by it, so it replaces the delay.
+        A hint is the server's wish and already spread by it, so it replaces the delay. With `at_once` there is none,
+        unless connections have been failing: whatever ends them right away must not make a busy loop.
         """
         if self._opened_at is not None and now - self._opened_at >= self._healthy:
             self._backoff.reset()
         self._opened_at = None
+        first = self._backoff.attempts == 0
         delay = self._backoff.next(jitter)
+        if at_once and first:
+            delay = 0.0
         return delay if hint_seconds is None else min(max(hint_seconds, 0.0), HINT_CAP_SECONDS)

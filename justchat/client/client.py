@@ -102,6 +102,7 @@ class Client:
         return ClientStatistics(
             connected=self._line.connected,
             connections=self._line.connections,
+            renewals=self._conversation.renewal.renewals,
             rooms=len(following),
             behind=following.behind,
             buffered=len(buffer),

@@ -11,19 +11,23 @@ from collections.abc import Callable
 
 import msgspec
 
+from justchat.client.backoff import Backoff
 from justchat.client.buffer import ItemBuffer
 from justchat.client.commands import RETRYABLE, Commands
 from justchat.client.errors import ClientError, PositionLost
 from justchat.client.following import Following
 from justchat.client.inbound import Inbound, NotAFrame, read_data, read_event, read_events, read_frame
 from justchat.client.items import Ack, Answer, Item, Page, Reset, Unsubscribed
+from justchat.client.renewal import Renewal
 from justchat.client.settings import ClientSettings
 from justchat.wire.errors import Problem
 from justchat.wire.frames import Hello, HelloData, Ping, Subscribe, Unsubscribe
 from justchat.wire.server_frames import (
     AckData,
+    ExpiringData,
     GoodbyeData,
     PageData,
+    RefreshedData,
     ResetData,
     SeqData,
     SubscribedData,
@@ -44,6 +48,9 @@ class Conversation:
         self.buffer = ItemBuffer(settings.event_buffer)
         self.commands = Commands()
         self.following = Following(everything=everything, answer_seconds=settings.answer_seconds, jitter=jitter)
+        self.renewal = Renewal(
+            Backoff(base_seconds=settings.retry_base_seconds, cap_seconds=settings.retry_cap_seconds)
+        )
         self.welcome: WelcomeData | None = None
         self.goodbye: GoodbyeData | None = None
         self._jitter = jitter
@@ -67,6 +74,7 @@ class Conversation:
     def hello(self, now: float) -> str:
         """Begin a connection: give its first frame."""
         self.commands.disconnected()
+        self.renewal.connected()
         resume = self.following.resume(now, frame_max_bytes=self.frame_max_bytes)
         data = HelloData(resume=resume, subscribe="all" if self.following.everything else None)
         return _encode(Hello(data)).decode()
@@ -94,6 +102,10 @@ class Conversation:
                 self._reset(frame)
             case "caught_up":
                 self._caught_up(frame, now)
+            case "expiring":
+                self.renewal.expiring(read_data(frame, ExpiringData).in_ms / 1000, now)
+            case "refreshed":
+                self._refreshed(frame)
             case "goodbye":
                 self.goodbye = read_data(frame, GoodbyeData)
             case _:
@@ -101,6 +113,8 @@ class Conversation:
 
     def next_frame(self, now: float) -> str | None:
         """Give the next frame to send now; it then counts as sent on this connection."""
+        if self.renewal.has_frame:
+            return self.renewal.next_frame()
         unwanted = self.following.next_unwanted()
         if unwanted is not None:
             return _encode(Unsubscribe(unwanted)).decode()
@@ -115,6 +129,8 @@ class Conversation:
 
     def next_due(self) -> float:
         """Give the time at which `next_frame` will have something to give."""
+        if self.renewal.has_frame:
+            return 0.0
         questions = self.following.next_due() if self.buffer.roomy else float("inf")
         return min(self.commands.due_at(), questions)
 
@@ -158,6 +174,10 @@ class Conversation:
         if command is not None:
             self.commands.refuse(command, problem, now, jitter=self._jitter())
             return
+        if self.renewal.is_asked_by(frame.id):
+            logger.warning("server refuses a fresh token error=%s detail=%s", problem.code, problem.detail)
+            self.renewal.refused(problem, now, jitter=self._jitter(), passes=problem.code in RETRYABLE)
+            return
         room = self.following.room_asked_by(frame.id, frame.room)
         if room is None:
             logger.warning("server reports error=%s detail=%s", problem.code, problem.detail)
@@ -165,6 +185,11 @@ class Conversation:
             self.following.refused(room, now, retry_after_seconds=problem.retry_after or 0.0)
         else:
             self._deliver(self.following.unsubscribed(room, problem.code, None))
+
+    def _refreshed(self, frame: Inbound) -> None:
+        data = read_data(frame, RefreshedData)
+        if self.renewal.is_asked_by(frame.id):
+            self.renewal.refreshed(data.expires_in_ms / 1000)
 
     def _subscribed(self, frame: Inbound, now: float) -> None:
         data = read_data(frame, SubscribedData)

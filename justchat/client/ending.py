@@ -13,7 +13,8 @@ _NO_STATUS = 1005
 _UNAUTHORIZED = 401
 # 4xx that say "later" and not "never": request timeout, too early, too many requests.
 _PASSING_STATUS = frozenset({408, 425, 429})
-_STALE_TOKEN_CODES = frozenset({int(CloseCode.TOKEN_EXPIRED), int(CloseCode.UNAUTHENTICATED)})
+# An ended session is the end for who has only that; who has a password may begin another one.
+_TOKEN_CODES = frozenset({int(CloseCode.TOKEN_EXPIRED), int(CloseCode.UNAUTHENTICATED), int(CloseCode.SESSION_REVOKED)})
 
 
 class Ended(Struct, frozen=True):
@@ -33,7 +34,7 @@ class Ended(Struct, frozen=True):
     @property
     def about_the_token(self) -> bool:
         """Tell whether another token may help."""
-        return self.status == _UNAUTHORIZED or self.code in _STALE_TOKEN_CODES
+        return self.status == _UNAUTHORIZED or self.code in _TOKEN_CODES
 
     @property
     def final(self) -> bool:

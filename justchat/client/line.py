@@ -1,8 +1,8 @@
 """The line to the server: it keeps one link up for as long as the client lives, and lets the conversation flow over it.
 
-One task reads and one writes. Reading stops while the application is behind, so that the server notices; writing stays
-within the rate that the server allows. What may be hoped for again is waited for, with back-off; what may not ends the
-line, and `failure` says why.
+One task reads, one writes, and one gets fresh tokens. Reading stops while the application is behind, so that the server
+notices; writing stays within the rate that the server allows. What may be hoped for again is waited for, with back-off;
+what may not ends the line, and `failure` says why.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Line:
         self._ssl_context = ssl_context
         self._to_write = Wakeup()
         self._to_read = Wakeup()
+        self._to_renew = Wakeup()
         self._scope = trio.CancelScope()
         self._stopping = False
         self._token_refusal: Ended | None = None
@@ -123,7 +124,10 @@ class Line:
         # Its hint is about the connection that it ended, and about no later one.
         goodbye, self._conversation.goodbye = self._conversation.goodbye, None
         delay = self._reconnects.lost(
-            trio.current_time(), jitter=self._jitter(), hint_seconds=ended.hint_seconds(goodbye)
+            trio.current_time(),
+            jitter=self._jitter(),
+            hint_seconds=ended.hint_seconds(goodbye),
+            at_once=ended.about_the_token,
         )
         logger.info("reconnecting in_seconds=%.3f after_code=%s reason=%s", delay, ended.code, ended.reason)
         await trio.sleep(delay)
@@ -171,6 +175,7 @@ class Line:
         logger.info("connected connection=%s", welcome.connection_id)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, link, welcome)
+            nursery.start_soon(self._keep_renewed)
             ended = await self._read(link)
             nursery.cancel_scope.cancel()
         raise LinkEnded(ended)
@@ -200,6 +205,8 @@ class Line:
                     self.items.ring()
                 if conversation.next_due() < math.inf:
                     self._to_write.ring()
+                if conversation.renewal.due_at < math.inf:
+                    self._to_renew.ring()
         except LinkEnded as end:
             return end.ended
         except NotAFrame as error:
@@ -233,6 +240,29 @@ class Line:
         except LinkEnded as end:
             # The reader comes upon the end by itself, once it has read what arrived before.
             logger.debug("writing ended code=%s reason=%s", end.ended.code, end.ended.reason)
+
+    async def _keep_renewed(self) -> None:
+        """Get a fresh token whenever the present one is about to run out, and have it handed over."""
+        renewal = self._conversation.renewal
+        while True:
+            await self._to_renew.sleep(until=renewal.due_at)
+            now = trio.current_time()
+            if now < renewal.due_at:
+                continue
+            try:
+                renewal.offer(await self._tokens.token(fresh=True))
+            except OSError as error:
+                logger.info("no fresh token cause=%s", error)
+                renewal.put_off(now, jitter=self._jitter())
+            except Refused as refused:
+                # If it is for good, asking again when the connection is closed will say so to everybody.
+                logger.info("no fresh token error=%s", refused.code)
+                if refused.code not in RETRYABLE:
+                    renewal.offer(None)
+                else:
+                    retry_after = refused.problem.retry_after or 0.0
+                    renewal.put_off(now, jitter=self._jitter(), retry_after_seconds=retry_after)
+            self._to_write.ring()
 
     def _end(self, error: ClientError) -> None:
         if self.failure is None:

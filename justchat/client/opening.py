@@ -14,8 +14,9 @@ from justchat.client.address import parse_address
 from justchat.client.client import Client
 from justchat.client.conversation import Conversation
 from justchat.client.line import Line
+from justchat.client.sessions import LoginTokens
 from justchat.client.settings import ClientSettings
-from justchat.client.tokens import Credentials, FixedToken, LoginTokens, TokenSource
+from justchat.client.tokens import Credentials, FixedToken, TokenSource
 from justchat.ids import new_id
 from justchat.wire.frames import Position
 

@@ -1,7 +1,8 @@
 """The REST side of the client: one method per request and nothing clever.
 
-Accounts, rooms, members, messages and history are methods of `RestClient`; moderation, invites and scheduled posts are
-its attributes `moderation`, `invites` and `scheduled`. Answers are the types of `justchat.wire` and of
+Signing in, users, rooms, members, messages and history are methods of `RestClient`; one's own account, personal tokens,
+contacts, moderation, invites and scheduled posts are its attributes `account`, `personal_tokens`, `contacts`,
+`moderation`, `invites` and `scheduled`. Answers are the types of `justchat.wire` and of
 `justchat.client.rest_answers`; refusals raise `Refused` with the server's problem, an unreachable server raises
 OSError. Nothing is retried here. Needs httpx, which runs on Trio as it is: `pip install justchat[client]`.
 """
@@ -14,8 +15,10 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
+from justchat import __version__
 from justchat.client.address import parse_address
 from justchat.client.inbound import read_events
+from justchat.client.rest_account import Account
 from justchat.client.rest_answers import (
     EventItems,
     EventPage,
@@ -25,14 +28,17 @@ from justchat.client.rest_answers import (
     MessageView,
     PageOf,
     PinnedMessage,
+    Profile,
     Reactions,
     Revision,
     RoomPermissions,
     Roster,
     Session,
 )
+from justchat.client.rest_contacts import Contacts
 from justchat.client.rest_invites import Invites
 from justchat.client.rest_moderation import Moderation
+from justchat.client.rest_personal_tokens import PersonalTokens
 from justchat.client.rest_requests import Requests, present, query_of, quoted
 from justchat.client.rest_scheduled import ScheduledPosts
 from justchat.wire.events import SettingsChanges
@@ -48,6 +54,9 @@ class RestClient:
 
     def __init__(self, http: httpx.AsyncClient, *, token: str | None = None) -> None:
         self._requests = Requests(http, token=token)
+        self.account = Account(self._requests)
+        self.personal_tokens = PersonalTokens(self._requests)
+        self.contacts = Contacts(self._requests)
         self.invites = Invites(self._requests)
         self.moderation = Moderation(self._requests)
         self.scheduled = ScheduledPosts(self._requests)
@@ -61,20 +70,38 @@ class RestClient:
     def token(self, token: str | None) -> None:
         self._requests.token = token
 
-    # Accounts.
+    # Signing in, and users. There are no cookies: refresh tokens are in the answers.
 
     async def register(
-        self, username: str, password: str, *, email: str | None = None, display_name: str | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None = None,
+        display_name: str | None = None,
+        invitation: str | None = None,
     ) -> Session:
-        """Make an account and use it from here on."""
-        body = present(username=username, password=password, email=email, display_name=display_name)
+        """Make an account and use it from here on; some servers want an `invitation`."""
+        body = present(
+            username=username,
+            password=password,
+            email=email,
+            display_name=display_name,
+            invitation=invitation,
+            cookie=False,
+        )
         return self._enter(await self._requests.call("POST", "/auth/register", Session, body=body))
 
     async def login(self, username: str, password: str) -> Session:
         """Log in and use this account from here on. An `@` in the name makes it an e-mail address."""
         name = "email" if "@" in username else "username"
-        body: dict[str, object] = {name: username, "password": password}
+        body: dict[str, object] = {name: username, "password": password, "cookie": False}
         return self._enter(await self._requests.call("POST", "/auth/login", Session, body=body))
+
+    async def refresh(self, refresh_token: str) -> Session:
+        """Go on with a session; its refresh token is good once, and the answer has the next one."""
+        body: dict[str, object] = {"refresh_token": refresh_token}
+        return self._enter(await self._requests.call("POST", "/auth/refresh", Session, body=body))
 
     async def me(self) -> UserView:
         """Ask who is calling."""
@@ -83,6 +110,10 @@ class RestClient:
     async def users(self, q: str) -> tuple[UserView, ...]:
         """Find users by the beginning of their name."""
         return (await self._requests.call("GET", "/users", PageOf[UserView], query={"q": q})).items
+
+    async def user(self, user: str) -> Profile:
+        """Look at a user, named by id."""
+        return await self._requests.call("GET", f"/users/{quoted(user)}", Profile)
 
     # Rooms.
 
@@ -303,8 +334,8 @@ async def open_rest(
     url: str, *, token: str | None = None, deadline_seconds: float = DEADLINE_SECONDS
 ) -> AsyncIterator[RestClient]:
     """Talk REST to the server at `http(s)://host[:port]`. `deadline_seconds` bounds each step of a request."""
-    site = parse_address(url).site
-    async with httpx.AsyncClient(base_url=site, timeout=deadline_seconds) as http:
+    site, headers = parse_address(url).site, {"User-Agent": f"justchat/{__version__} (Python)"}
+    async with httpx.AsyncClient(base_url=site, timeout=deadline_seconds, headers=headers) as http:
         yield RestClient(http, token=token)
 
 

@@ -18,12 +18,94 @@ T = TypeVar("T")
 
 
 class Session(Struct, frozen=True):
-    """A login. `expires_in` is in seconds."""
+    """A login, or its renewal: an access token for `expires_in` seconds, and what gets the next one.
+
+    The refresh token is good once, within `refresh_expires_in` seconds. Neither is shown by `repr`.
+    """
 
     user: UserView
     access_token: str
     expires_in: int
     token_type: str = "Bearer"  # noqa: S105 - a scheme, not a secret
+    session_id: str | None = None
+    refresh_token: str | None = None
+    refresh_expires_in: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Session(user={self.user!r}, session_id={self.session_id!r}, expires_in={self.expires_in})"
+
+
+class OpenSession(Struct, frozen=True):
+    """A login that has not ended, by where it is used. `current` is the one that asks."""
+
+    id: str
+    current: bool
+    user_agent: str
+    address: str
+    created_at: str
+    last_seen_at: str
+    expires_at: str
+
+
+class PersonalToken(Struct, frozen=True):
+    """A token for a program. `token` is told once, when it is made; without `expires_at` it has no end."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: str
+    expires_at: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"PersonalToken(id={self.id!r}, name={self.name!r}, scopes={self.scopes!r})"
+
+
+class OwnProfile(Struct, frozen=True):
+    """One's own account, with what only its owner sees."""
+
+    id: str
+    username: str
+    display_name: str
+    email: str | None
+    role: str
+    created_at: str
+    email_verified: bool = False
+    bio: str = ""
+    avatar_url: str | None = None
+
+
+class Profile(Struct, frozen=True):
+    """A user in full. Of a `deleted` account nothing is left but its id.
+
+    When they were last seen is not told to whom they block.
+    """
+
+    id: str
+    username: str
+    display_name: str
+    role: str
+    created_at: str
+    bio: str = ""
+    avatar_url: str | None = None
+    online: bool = False
+    last_seen_at: str | None = None
+    deleted: bool = False
+
+
+class Contact(Struct, frozen=True):
+    """What somebody is to the caller: `asked` by them, `asks_you`, or both have `accepted`."""
+
+    user: UserView
+    state: str
+    since: str
+
+
+class Block(Struct, frozen=True):
+    """Somebody whom the caller blocks."""
+
+    user: UserView
+    since: str
 
 
 class PageOf(Struct, Generic[T], frozen=True):

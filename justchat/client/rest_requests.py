@@ -5,6 +5,7 @@ It owns the connection pool and the token. What there is to ask for is in `justc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import quote
@@ -39,24 +40,47 @@ class Requests:
         """Ask for something that has no answer. Raises as `call` does."""
         await self._api(method, path, body=body)
 
+    async def upload(self, method: str, path: str, shape: type[T], *, content: bytes, media_type: str) -> T:
+        """Send what is no JSON, and decode the answer. Raises as `call` does."""
+        headers = {"Content-Type": media_type}
+        response = await self._api(method, path, content=content, headers=headers)
+        return msgspec.json.decode(response.content, type=shape)
+
     async def raw(self, method: str, path: str) -> httpx.Response:
         """Ask for what stands outside the API, whatever the answer is. Raises OSError."""
         return await self._send(method, path)
 
     async def _api(
-        self, method: str, path: str, *, body: Json | None = None, query: Query | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Query | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        response = await self._send(method, f"/api/v1{path}", body=body, query=query)
+        path = f"/api/v1{path}"
+        response = await self._send(method, path, body=body, query=query, content=content, headers=headers)
         if not response.is_success:
             raise Refused(_problem(response))
         return response
 
     async def _send(
-        self, method: str, path: str, *, body: Json | None = None, query: Query | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Query | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        sent = dict(headers or {})
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token}"
         try:
-            return await self._http.request(method, path, json=body, params=query, headers=headers)
+            return await self._http.request(method, path, json=body, content=content, params=query, headers=sent)
         except httpx.TransportError as error:
             raise OSError(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from error
 

@@ -10,6 +10,7 @@ class ClientStatistics(Struct, frozen=True):
 
     connected: bool
     connections: int
+    renewals: int
     rooms: int
     behind: int
     buffered: int

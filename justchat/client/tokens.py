@@ -1,4 +1,7 @@
-"""Where a client's access token comes from: handed in once, or got by logging in, again when the old one expired."""
+"""Where a client's access token comes from: handed in once, or a source of the application's own.
+
+What renews tokens and logs in is in `justchat.client.sessions`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from justchat.client.address import Address
-
 
 class TokenSource(Protocol):
-    """Gives tokens. An application may bring its own, for refresh schemes of its own."""
+    """Gives tokens. An application may bring its own."""
 
     async def token(self, *, fresh: bool) -> str | None:
-        """Give a token. `fresh` says that the last one was not accepted; None then means that there is no other.
+        """Give a token. `fresh` asks for another than the last one, which is not accepted, or not for much longer.
 
-        Raises OSError or a retryable Refused when trying again later can help.
+        None means that there is no other. Raises OSError or a retryable Refused when trying again later can help; any
+        other Refused is the end of the client.
         """
         ...
 
@@ -31,7 +33,7 @@ class Credentials(Struct, frozen=True):
 
 
 class FixedToken:
-    """A token that was handed in, for as long as it lasts."""
+    """A token that was handed in, for as long as it lasts. Personal tokens (`jc_…`) last until they are revoked."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -39,23 +41,3 @@ class FixedToken:
     async def token(self, *, fresh: bool) -> str | None:
         """Give the one token; there is no fresh one."""
         return None if fresh else self._token
-
-
-class LoginTokens:
-    """Tokens got by logging in over REST; kept until one is refused. Needs httpx."""
-
-    def __init__(self, address: Address, credentials: Credentials) -> None:
-        self._address = address
-        self._credentials = credentials
-        self._token: str | None = None
-
-    async def token(self, *, fresh: bool) -> str | None:
-        """Give the kept token, or log in. Raises Refused, or OSError when the server cannot be reached."""
-        if fresh or self._token is None:
-            # Only those who log in need an HTTP library.
-            from justchat.client.rest import open_rest
-
-            async with open_rest(self._address.site) as rest:
-                session = await rest.login(self._credentials.username, self._credentials.password)
-            self._token = session.access_token
-        return self._token

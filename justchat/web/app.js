@@ -1,5 +1,7 @@
 // The page, put together: gate or chat, one redraw per frame, and the room that the address names.
 
+import { Account } from "./account/account.js";
+import { deviceName } from "./account/sessions.js";
 import { Chat } from "./chat.js";
 import { Commands } from "./commands.js";
 import { Composer } from "./composer.js";
@@ -7,6 +9,8 @@ import { Details } from "./details.js";
 import { Dialogs } from "./dialogs.js";
 import { $, paintAvatar, show } from "./dom.js";
 import { Gate } from "./gate.js";
+import { codeInAddress } from "./manage/invites.js";
+import { Manage } from "./manage/manage.js";
 import { People } from "./people.js";
 import { ReactionMenu } from "./reactions.js";
 import { Session } from "./session.js";
@@ -18,12 +22,14 @@ const session = new Session((reason) => leave(reason));
 const gate = new Gate(session, enter);
 let present = null; // {chat, commands, sidebar, timeline, composer, details, menu} while signed in
 const dialogs = new Dialogs(() => present);
+const manage = new Manage({ context: () => present, confirm: (question) => dialogs.confirm(question), attempt });
+const account = new Account({ session, context: () => present, confirm: (question) => dialogs.confirm(question), onProfile: showMe });
 let redraw = null;
 
 function enter() {
   gate.close();
   const people = new People(session, changed);
-  const chat = new Chat({ session, people, onChange: changed, onNotice: notify });
+  const chat = new Chat({ session, people, onChange: changed, onNotice: notify, onSignIn: tellOfSignIn });
   const commands = new Commands(chat);
   const sidebar = new Sidebar(chat, openRoom);
   const menu = new ReactionMenu((message, emoji) => react(message, emoji));
@@ -35,16 +41,32 @@ function enter() {
   });
   const details = new Details(chat, {
     "act-add": (room) => dialogs.openAdd(room),
-    "act-rename": (room) => dialogs.openRename(room),
+    "act-invite": (room) => manage.invites.open(room),
+    "act-settings": (room) => manage.settings.open(room),
+    "act-moderation": (room) => manage.moderation.open(room),
     "act-archive": (room) => archiveRoom(room),
     "act-leave": (room) => leaveRoom(room),
     "act-delete": (room) => eraseRoom(room),
-  }, { show: (message) => reveal(message.id), unpin: (message) => pin(message, false) });
+  }, { show: (message) => reveal(message.id), unpin: (message) => pin(message, false) }, (...about) => manage.open(...about));
   present = { chat, commands, sidebar, timeline, composer, details, menu };
   show($("app"), true);
+  const code = codeInAddress();
   chat.active = roomInAddress();
   chat.start();
   changed();
+  if (code) manage.arrive(code);
+}
+
+/** Show what is new about the person who is signed in. */
+function showMe(own) {
+  present.chat.me = own;
+  present.chat.people.learn(own);
+  present.sidebar.renderMe();
+  changed();
+}
+
+function tellOfSignIn({ user_agent: agent, address }) {
+  notify(`New sign-in from ${deviceName(agent)}, ${address}.`, { label: "See your sessions", run: () => account.open("sessions") });
 }
 
 function leave(reason) {
@@ -52,6 +74,7 @@ function leave(reason) {
   present = null;
   if (leaving) {
     dialogs.closeAll();
+    manage.menu.close();
     leaving.chat.stop();
     if (reason === "asked") leaving.chat.unsent.forget();
     leaving.menu.dispose();
@@ -141,6 +164,12 @@ function openRoom(id) {
 }
 
 addEventListener("popstate", () => {
+  const code = codeInAddress();
+  if (present && code) {
+    changed(); // the address names the open room again
+    manage.arrive(code);
+    return;
+  }
   const id = roomInAddress();
   if (present && (id === null || present.chat.rooms.has(id))) present.chat.open(id);
 });
@@ -209,11 +238,12 @@ async function eraseRoom(room) {
 for (const id of ["new-open", "welcome-new", "empty-new"]) $(id).addEventListener("click", () => dialogs.openNew());
 for (const id of ["find-open", "welcome-find", "empty-find"]) $(id).addEventListener("click", () => dialogs.openFind());
 $("room-back").addEventListener("click", () => present.chat.open(null));
+$("account-open").addEventListener("click", () => account.open());
 $("sign-out").addEventListener("click", () => session.logout());
 $("banner-now").addEventListener("click", () => {
   if (present.chat.connection.state.name === "stopped") present.chat.connection.start();
   else present.chat.connection.nudge();
 });
 
-if (session.user) enter();
+if (session.user || (await session.resume())) enter();
 else gate.open();

@@ -6,6 +6,7 @@ import { Reads } from "./reads.js";
 import { Room } from "./room.js";
 import { Roster } from "./roster.js";
 import { Refusal } from "./session.js";
+import { Staying } from "./staying.js";
 import { kindly } from "./text.js";
 import { Unsent } from "./unsent.js";
 
@@ -13,6 +14,7 @@ const HISTORY = 50;
 const BEHIND_MS = 5_000;
 const OUT = new Set(["not_found", "not_a_member", "banned"]); // refusals that say that a room is not mine
 const CLOSED = new Set(["forbidden", "muted", "banned"]);
+const OVER = { 4501: "refused", 4502: "revoked" }; // close codes that end the sign-in, and the word for it
 const ENDS = new Set(["room.deleted", "member.left", "member.removed", "member.banned"]);
 
 export class Chat {
@@ -25,9 +27,12 @@ export class Chat {
   #asked = new Set(); // unknown rooms being looked up
   #behind = new Map(); // room -> last seq at the previous look
 
-  /** `onChange()` follows every visible change, `onNotice(textOrRefusal)` tells the person something. */
-  constructor({ session, people, onChange, onNotice }) {
-    Object.assign(this, { session, people, onChange, onNotice });
+  /**
+   * `onChange()` follows every visible change, `onNotice(textOrRefusal)` tells the person something, `onSignIn({user_agent,
+   * address})` that they, or somebody, signed in elsewhere.
+   */
+  constructor({ session, people, onChange, onNotice, onSignIn }) {
+    Object.assign(this, { session, people, onChange, onNotice, onSignIn });
     this.me = session.user;
     people.learn(this.me);
     this.reads = new Reads(this.me.id);
@@ -36,8 +41,9 @@ export class Chat {
       hello: () => this.#hello(),
       onFrame: (frame) => this.#frame(frame),
       onState: (state) => this.#state(state),
-      onExpired: () => session.renew(),
+      onExpired: () => this.staying.renew(),
     });
+    this.staying = new Staying(session, this.connection);
     this.roster = new Roster(this);
     this.peeks = new Peeks(this);
   }
@@ -51,6 +57,7 @@ export class Chat {
   stop() {
     clearInterval(this.ticker);
     this.roster.stop();
+    this.staying.stop();
     this.connection.stop();
   }
 
@@ -66,6 +73,8 @@ export class Chat {
   /** What a room is called; a direct room is called like the other person. */
   title(room) {
     if (room.info.kind !== "direct") return room.info.name || "Room without a name";
+    const { peer } = room.info;
+    if (peer) return peer.display_name || peer.username || "Someone who left";
     if (!room.members) this.roster.look(room, "members");
     const other = room.members?.find((member) => member.user.id !== this.me.id);
     return other ? other.user.display_name || other.user.username : "Direct conversation";
@@ -196,7 +205,7 @@ export class Chat {
   // --- what the server says ---
 
   async #hello() {
-    const token = await this.session.token();
+    const token = await this.staying.token();
     const resume = {};
     let space = this.limits.frame_max_bytes - token.length - 1024;
     for (const room of [...this.rooms.values()].sort((a, b) => b.loaded - a.loaded)) {
@@ -212,7 +221,7 @@ export class Chat {
       this.unsent.lost(state.code === 1009 || state.code === 4500 ? "The server would not take this message." : null);
       for (const room of this.rooms.values()) room.loading = room.repairing = room.lagging = false;
     }
-    if (state.name === "stopped" && state.code === 4502) this.session.end("revoked");
+    if (state.name === "stopped" && OVER[state.code]) this.session.end(OVER[state.code]);
     this.onChange();
   }
 
@@ -227,12 +236,13 @@ export class Chat {
     else if (type === "reset") this.#reset(room, data);
     else if (type === "lagging") this.#lagging(room, data);
     else if (type === "caught_up") this.#caughtUp(room, data);
+    else if (type === "expiring") this.staying.heed(data);
+    else if (type === "signed_in") this.onSignIn(data);
     else if (room && Number.isInteger(frame.seq)) this.#event(room, frame);
     else if (frame.room && !room && this.listed) this.#discover(frame.room);
   }
 
-  #welcome({ user, limits, rooms }) {
-    this.people.learn(user);
+  #welcome({ limits, rooms }) {
     this.limits = { ...this.limits, ...limits };
     for (const { id, epoch, head_seq: head } of rooms ?? []) {
       this.#covered.set(id, { epoch, head_seq: head });

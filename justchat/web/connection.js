@@ -8,7 +8,8 @@ const STEADY_MS = 30_000; // a connection that held this long resets the back-of
 const WELCOME_MS = 10_000;
 const PONG_MS = 10_000;
 const TICK_MS = 2_000;
-const SIGN_IN_AGAIN = new Set([4005, 4501]);
+const TOKEN_EXPIRED = 4005;
+const UNAUTHENTICATED = 4501;
 
 export class Connection {
   #socket = null;
@@ -22,6 +23,7 @@ export class Connection {
   #pinged = false;
   #heartbeatMs = 25_000;
   #liveSince = 0;
+  #renewed = false; // the token is a fresh one, and nobody has taken it yet
 
   /**
    * `hello()` gives the first frame's data (may reject), `onFrame(frame)` gets what nobody asked for, `onState(state)`
@@ -106,6 +108,7 @@ export class Connection {
     if (frame.type === "welcome" && !this.live) {
       this.#heartbeatMs = frame.data?.heartbeat_ms ?? this.#heartbeatMs;
       this.#liveSince = Date.now();
+      this.#renewed = false;
       this.#enter({ name: "live" });
     }
     if (frame.type === "goodbye") this.#pause = frame.data?.reconnect_after_ms ?? null;
@@ -119,12 +122,13 @@ export class Connection {
 
   async #lost(code) {
     this.#drop();
-    if (SIGN_IN_AGAIN.has(code)) {
+    if (code === TOKEN_EXPIRED || (code === UNAUTHENTICATED && !this.#renewed)) {
       this.#enter({ name: "connecting" });
       try {
         await this.onExpired();
+        this.#renewed = true;
       } catch (refusal) {
-        if (refusal.code !== "unreachable") return;
+        if (refusal.code !== "unreachable" && !(refusal.status >= 429)) return;
       }
       if (this.state.name === "connecting") this.#wait(code);
     } else if (code === 1008 || code >= 4500) this.stop(code);

@@ -1,16 +1,19 @@
-// The panel beside a room: what it is, what is pinned in it, who is in it, and what I may do with it.
+// The panel beside a room: what it is, what is pinned in it, who is in it, and what I may do with it and them.
 
-import { $, avatar, h, icon, paintAvatar, pressed, reconcile, show } from "./dom.js";
+import { $, h, icon, paintAvatar, pressed, reconcile, show } from "./dom.js";
+import { actsOn } from "./manage/rights.js";
 import { shortened } from "./rows.js";
 import { waitWords } from "./text.js";
 
 export class Details {
   #open = false;
 
-  /** `actions` are what can be done with the room, by button; `pins` are {show(message), unpin(message)}. */
-  constructor(chat, actions, pins) {
-    this.chat = chat;
-    this.pins = pins;
+  /**
+   * `actions` are what can be done with the room, by button; `pins` are {show(message), unpin(message)}; `onMember(control,
+   * room, member)` opens the menu of what can be done to a member.
+   */
+  constructor(chat, actions, pins, onMember) {
+    Object.assign(this, { chat, pins, onMember });
     this.panel = $("details");
     this.listening = new AbortController();
     const { signal } = this.listening;
@@ -18,6 +21,7 @@ export class Details {
     $("details-close").addEventListener("click", () => this.toggle(false), { signal });
     this.panel.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle(false), { signal });
     $("pin-list").addEventListener("click", (event) => this.#pressed(event), { signal });
+    $("member-list").addEventListener("click", (event) => this.#pick(event), { signal });
     for (const [id, action] of Object.entries(actions)) {
       $(id).addEventListener("click", () => this.chat.room && action(this.chat.room), { signal });
     }
@@ -49,7 +53,9 @@ export class Details {
     reconcile($("details-kind"), tags(room.info).map(([text, sign]) => ({ key: text, sign: "", build: () => h("span", { class: "tag" }, sign ? icon(sign) : null, text) })));
     const archived = Boolean(room.info.settings?.archived);
     show($("act-add"), !direct && room.may("members.invite"));
-    show($("act-rename"), !direct && !archived && room.may("room.edit"));
+    show($("act-invite"), !direct && room.may("members.invite"));
+    show($("act-settings"), !direct && !archived && room.may("room.edit"));
+    show($("act-moderation"), !direct && (room.may("members.ban") || room.may("members.mute")));
     show($("act-archive"), !direct && room.may("room.edit"));
     $("act-archive-text").textContent = archived ? "Use again" : "Archive";
     show($("act-delete"), !direct && room.may("room.delete"));
@@ -81,18 +87,29 @@ export class Details {
     if (pin) this.pins[press.act](pin.message);
   }
 
+  #pick(event) {
+    const press = pressed(event);
+    const { room } = this.chat;
+    const member = room?.members?.find(({ user }) => user.id === press?.key);
+    if (member) this.onMember(press.control, room, member);
+  }
+
   #renderMembers(room) {
     const members = room.members ?? [];
+    const muted = new Set(room.mutes?.map((mute) => mute.user.id));
     const rank = { owner: 0, admin: 1, moderator: 2 };
     const named = members.map(({ user, role }) => ({ user, role, name: user.display_name || user.username }));
     named.sort((a, b) => (rank[a.role] ?? 3) - (rank[b.role] ?? 3) || a.name.localeCompare(b.name));
-    reconcile($("member-list"), named.map(({ user, role, name }) => ({
-      key: user.id,
-      sign: `${name}|${user.username}|${role}`,
-      build: () => h("li", { class: "member" }, avatar(name, user.id),
+    reconcile($("member-list"), named.map(({ user, role, name }) => {
+      const isMuted = muted.has(user.id);
+      const hasMenu = actsOn(room, { user, role }, this.chat.me).length > 0;
+      const build = () => h("li", { class: "member" }, this.chat.people.face(user.id),
         h("span", { class: "member-name" }, h("bdi", {}, name), user.id === this.chat.me.id ? h("em", {}, " (you)") : null, h("small", {}, `@${user.username}`)),
-        role === "member" ? null : h("span", { class: "tag" }, role)),
-    })));
+        isMuted ? h("span", { class: "tag" }, "muted") : null,
+        role === "member" ? null : h("span", { class: "tag" }, role),
+        hasMenu ? h("button", { type: "button", class: "icon-button small", title: "More", "aria-label": `What to do with ${name}`, "aria-haspopup": "menu", data: { act: "menu" } }, icon("more")) : null);
+      return { key: user.id, sign: JSON.stringify([name, user.username, role, user.avatar_url, isMuted, hasMenu]), build };
+    }));
     const count = Math.max(members.length, room.members ? 0 : (room.info.member_count ?? 0));
     $("member-count").textContent = count ? String(count) : "";
     const hidden = (room.info.member_count ?? 0) - members.length;

@@ -1,7 +1,7 @@
-// The dialogs: a new room, public rooms, adding people, renaming, and "are you sure?".
+// The dialogs: a new room, public rooms, adding people, and "are you sure?".
 
 import { $, avatar, h, pressed, reconcile, show } from "./dom.js";
-import { clearProblems, onSubmit, showProblems } from "./forms.js";
+import { clearProblems, nameless, onSubmit, showProblems } from "./forms.js";
 import { Picker } from "./picker.js";
 import { Refusal } from "./session.js";
 
@@ -14,8 +14,6 @@ function open(dialog) {
   clearProblems(dialog);
   dialog.showModal();
 }
-
-const nameless = () => new Refusal({ code: "validation_failed", errors: [{ pointer: "/name", detail: "A room needs a name" }] });
 
 /** All dialogs of the page; `context()` gives the present {chat, commands}. Made once. */
 export class Dialogs {
@@ -35,7 +33,6 @@ export class Dialogs {
     this.addPeople = new Picker($("add-picker"), { id: "add-people", search, skip: (user) => this.#room?.members?.some((member) => member.user.id === user.id) });
     onSubmit($("new-form"), (data) => this.#create(data));
     onSubmit($("add-form"), () => this.#add());
-    onSubmit($("rename-form"), (data) => this.#rename(data));
     $("find-text").addEventListener("input", () => this.#findSoon());
     $("find-list").addEventListener("click", (event) => this.#pick(event));
     $("confirm-dialog").addEventListener("close", () => this.#confirmed());
@@ -56,14 +53,6 @@ export class Dialogs {
     open($("add-dialog"));
     this.addPeople.reset();
     $("add-people").focus();
-  }
-
-  openRename(room) {
-    this.#room = room;
-    open($("rename-dialog"));
-    $("rename-name").value = room.info.name ?? "";
-    $("rename-topic").value = room.info.topic ?? "";
-    $("rename-name").select();
   }
 
   openFind() {
@@ -104,15 +93,6 @@ export class Dialogs {
     if (users.length === 0) throw new Refusal({ code: "validation_failed", detail: "Choose somebody first" });
     for (const user of users) await this.context().commands.addMember(this.#room, user);
     $("add-dialog").close();
-  }
-
-  async #rename(data) {
-    const name = data.get("name").trim();
-    const topic = data.get("topic").trim();
-    if (!name) throw nameless();
-    const fields = { ...(name === this.#room.info.name ? {} : { name }), ...(topic === (this.#room.info.topic ?? "") ? {} : { topic }) };
-    if (Object.keys(fields).length > 0) await this.context().commands.change(this.#room, fields);
-    $("rename-dialog").close();
   }
 
   #findSoon() {

@@ -1,6 +1,10 @@
 // What all forms share: one submit at a time, and refusals shown where they belong.
 
+import { Refusal } from "./session.js";
 import { kindly, sentence } from "./text.js";
+
+/** What a room without a name is told, in a form that has a field for it. */
+export const nameless = () => new Refusal({ code: "validation_failed", errors: [{ pointer: "/name", detail: "A room needs a name" }] });
 
 /** Run `work` on submit; while it runs the form is busy, and a refusal is written into the form. */
 export function onSubmit(form, work, words = kindly) {
@@ -18,6 +22,17 @@ export function onSubmit(form, work, words = kindly) {
       delete form.dataset.busy;
     }
   });
+}
+
+/** Do something that belongs to no form, and write a refusal into the box. */
+export async function attemptIn(box, work) {
+  clearProblems(box);
+  try {
+    await work();
+  } catch (refusal) {
+    if (!refusal.code) throw refusal;
+    showProblems(box, refusal);
+  }
 }
 
 export function clearProblems(form) {

@@ -2,7 +2,7 @@
 
 import { $, show } from "./dom.js";
 import { clearProblems, onSubmit } from "./forms.js";
-import { kindly } from "./text.js";
+import { kindly, sentence } from "./text.js";
 
 const WORDS = {
   login: { title: "Welcome back", lead: "Sign in to go on where you left off.", submit: "Sign in", question: "New here?", other: "Create an account" },
@@ -10,8 +10,11 @@ const WORDS = {
 };
 const WHY = {
   expired: "Your sign-in has run out. Please sign in again.",
-  revoked: "You were signed out by the server. Please sign in again.",
+  refused: "The server does not accept this sign-in any more. Please sign in again.",
+  revoked: "This session was ended: from another device, by a new password, or by an administrator. Please sign in again.",
   elsewhere: "You signed out in another tab.",
+  replaced: "Somebody else signed in with this browser.",
+  left: "Your account has been deleted.",
 };
 
 export class Gate {
@@ -50,6 +53,7 @@ export class Gate {
     $("gate-switch").textContent = words.other;
     $("gate-password").autocomplete = mode === "login" ? "current-password" : "new-password";
     show($("gate-display-field"), mode === "register");
+    show($("gate-invitation-field"), false);
     $("gate-username").focus();
   }
 
@@ -58,13 +62,24 @@ export class Gate {
     const password = data.get("password");
     const display = data.get("display_name").trim();
     if (this.#mode === "login") await this.session.login({ username, password });
-    else await this.session.register({ username, password, ...(display ? { display_name: display } : {}) });
+    else await this.#register({ username, password, ...(display ? { display_name: display } : {}) }, data.get("invitation").trim());
     $("gate-form").reset();
     this.onIn();
   }
 
+  /** Some servers want an invitation; the field for it is there once they said so. */
+  async #register(fields, invitation) {
+    try {
+      await this.session.register({ ...fields, ...(invitation ? { invitation } : {}) });
+    } catch (refusal) {
+      if (refusal.code === "forbidden" && refusal.detail.includes("invitation")) show($("gate-invitation-field"), true);
+      throw refusal;
+    }
+  }
+
   #words(refusal) {
     if (this.#mode === "login" && refusal.code === "unauthenticated") return "User name or password is not right.";
+    if (refusal.code === "forbidden" && refusal.detail) return sentence(refusal.detail); // who may come in is the server's affair
     return kindly(refusal);
   }
 }

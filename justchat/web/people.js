@@ -1,17 +1,21 @@
 // Names of users, asked for in one go and remembered. Until a name is known, readers get null and are told later.
 
+import { avatar } from "./dom.js";
+import { Faces } from "./faces.js";
+
 const TOGETHER_MS = 25;
 const AGAIN_MS = 4_000;
 const PER_REQUEST = 50;
 
 export class People {
-  #known = new Map(); // id -> {id, username, display_name}
+  #known = new Map(); // id -> {id, username, display_name, avatar_url?}
   #wanted = new Set();
   #timer = null;
 
   constructor(session, onNews) {
     this.session = session;
     this.onNews = onNews;
+    this.faces = new Faces(session);
   }
 
   learn(...users) {
@@ -29,6 +33,18 @@ export class People {
   name(id) {
     const user = this.get(id);
     return user ? user.display_name || user.username : null;
+  }
+
+  /** Where the user's picture is, or null. */
+  picture(id) {
+    return this.get(id)?.avatar_url ?? null;
+  }
+
+  /** An avatar: the user's picture, or their initials. */
+  face(id, extra = "") {
+    const node = avatar(this.name(id) ?? "", id, extra);
+    this.faces.draw(node, this.picture(id));
+    return node;
   }
 
   async search(text) {

@@ -22,6 +22,7 @@ export class Room {
     this.repairing = false;
     this.lagging = false;
     this.members = null; // [{user, role}] once asked for
+    this.mutes = null; // [{user, until}] once asked for, where I may mute
     this.pins = null; // [{message, by, at}] once asked for
     this.pinned = new Set(); // ids of pinned messages, as far as they are known
     this.mute = null; // {until} while I am muted here

@@ -1,5 +1,5 @@
-// What a room has besides its journal: its members, its pins, and what I may do in it. Asked for when a room is opened,
-// and again a moment after something changed.
+// What a room has besides its journal: its members, its pins, who is muted, and what I may do in it. Asked for when a
+// room is opened, and again a moment after something changed.
 
 import { buried } from "./messages.js";
 
@@ -18,6 +18,7 @@ export class Roster {
     this.looks = {
       members: (room) => this.#members(room),
       pins: (room) => this.#pins(room),
+      mutes: (room) => this.#mutes(room),
       me: (room) => this.#me(room),
       mute: (room) => this.#mute(room),
     };
@@ -29,7 +30,7 @@ export class Roster {
 
   /** The room is on screen. */
   open(room) {
-    for (const what of ["members", "pins"]) this.look(room, what);
+    for (const what of ["members", "pins", "mutes"]) this.look(room, what);
     if (!room.may("messages.send")) this.look(room, "mute");
   }
 
@@ -41,6 +42,7 @@ export class Roster {
     if (aboutMe && type === "member.unmuted") room.mute = null;
     if (aboutMe || MINE.has(type)) this.#soon(room, "me");
     if (type.startsWith("member.") && room.members) this.#soon(room, "members");
+    if (type === "member.muted" || type === "member.unmuted") this.#soon(room, "mutes");
     if (this.#isAboutPins(room, event)) this.#soon(room, "pins");
   }
 
@@ -82,8 +84,14 @@ export class Roster {
     room.pinned = new Set(room.pins.map(({ message }) => message.id));
   }
 
+  async #mutes(room) {
+    room.mutes = room.may("members.mute") ? await this.session.all(`/rooms/${room.id}/mutes`, { limit: 100 }, MEMBERS_SHOWN) : null;
+  }
+
   async #me(room) {
+    const could = room.may("members.mute");
     room.learn(await this.session.call("GET", `/rooms/${room.id}`));
+    if (room.may("members.mute") !== could) await this.#mutes(room);
     if (room.may("messages.send")) room.mute = null;
     else await this.#mute(room);
   }

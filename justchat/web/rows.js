@@ -1,6 +1,6 @@
 // From a room's events to the rows of its timeline: days, messages, what happened to the room, and what is on its way.
 
-import { avatar, h, icon } from "./dom.js";
+import { h, icon } from "./dom.js";
 import { happening, happeningNodes } from "./happenings.js";
 import { bodyNodes, clock, dayKey, dayName, fullTime, isEmojiOnly } from "./text.js";
 
@@ -9,7 +9,7 @@ const QUOTED = 160; // characters
 const TOMBSTONES = { deleted: "Message deleted", expired: "Message expired" };
 const NAMED = 20; // people in the title of a reaction
 
-/** All rows of the room, oldest first. `context` is {me, name(id)}. */
+/** All rows of the room, oldest first. `context` is {me, name(id), picture(id), face(id)}. */
 export function timelineRows(room, unsent, context) {
   const rows = [];
   let day = null;
@@ -57,6 +57,7 @@ function messageRow(room, posted, at, first, context) {
   const own = message.author === context.me;
   const gone = room.messages.goneBy(message.id);
   const name = context.name(message.author);
+  const shown = first && !own;
   const pinned = !gone && room.pinned.has(message.id);
   const quote = gone ? null : quoteOf(room, message.reply_to ?? message.thread_root, context);
   const reactions = gone ? [] : reactionsOf(room, message.id, context);
@@ -65,10 +66,10 @@ function messageRow(room, posted, at, first, context) {
     key: own && message.client_msg_id ? message.client_msg_id : message.id,
     bubble: true,
     first,
-    sign: JSON.stringify([first, gone, name, tools, pinned, quote, reactions, gone ? "" : message.body, message.rev]),
+    sign: JSON.stringify([first, gone, name, shown && context.picture(message.author), tools, pinned, quote, reactions, gone ? "" : message.body, message.rev]),
     build: () => bubbleRow({
       classes: [own ? "own" : "", gone ? "gone" : ""],
-      first, own, name, author: message.author, at, quote, reactions,
+      first, own, name, face: shown ? context.face(message.author) : null, at, quote, reactions,
       body: gone ? [TOMBSTONES[gone]] : bodyNodes(message.body),
       big: !gone && isEmojiOnly(message.body),
       marks: gone ? [null] : messageMarks(message, own, pinned),
@@ -156,19 +157,18 @@ function unsentRow(room, item, at, first, context) {
     sign: JSON.stringify([first, item.state, item.reason, quote]),
     build: () => bubbleRow({
       classes: ["own", item.state === "acked" ? "" : item.state],
-      first, own: true, name: null, author: "", at, quote, reactions: [],
+      first, own: true, name: null, face: null, at, quote, reactions: [],
       body: bodyNodes(item.body), big: isEmojiOnly(item.body), marks: [marks[item.state]], tools: [], note,
     }),
   };
 }
 
-function bubbleRow({ classes, first, own, name, author, at, quote, reactions, body, big, marks, tools, note = null }) {
+function bubbleRow({ classes, first, own, name, face, at, quote, reactions, body, big, marks, tools, note = null }) {
   const heading = first && !own ? h("p", { class: "who", data: { hue: "" } }, h("bdi", {}, name ?? "…")) : null;
-  const face = own ? null : first ? avatar(name ?? "", author) : h("span", { class: "avatar-gap" });
   const when = h("time", { datetime: at.toISOString(), title: fullTime(at) }, clock(at));
   if (heading) heading.dataset.hue = face.dataset.hue;
   return h("li", { class: ["row", first ? "first" : "", ...classes].filter(Boolean).join(" ") },
-    face,
+    own ? null : (face ?? h("span", { class: "avatar-gap" })),
     h("div", { class: "stack" },
       h("div", { class: `bubble${big ? " big" : ""}` },
         heading,

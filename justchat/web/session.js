@@ -1,35 +1,32 @@
-// Who is signed in, and the one way to the REST API. The access token lives in localStorage, so that tabs share it; the
-// refresh token is the server's HttpOnly cookie and never seen here.
+// Who is signed in, and the one way to the REST API.
+//
+// The refresh token is the server's HttpOnly cookie and never seen here. The access token lives in memory and in this
+// tab's sessionStorage, so that a reload needs no renewal, which a bad line could lose; it is not written where it would
+// outlive the tab. localStorage says who is signed in, and nothing that opens anything. Tabs tell each other of new
+// tokens and of the end, and take turns in renewing.
+
+import { Refusal, parsed, request, unreachable } from "./rest.js";
+
+export { Refusal, unreachable };
 
 const KEY = "justchat.session";
-const DEADLINE_MS = 12_000;
+const CSRF_COOKIE = "justchat_csrf";
 const EARLY_MS = 30_000;
+const TURN_MS = 15_000;
 
-/** An expected "no" of the server (or of the network: code `unreachable`). */
-export class Refusal extends Error {
-  constructor(problem, status = 0) {
-    super(problem.detail ?? problem.title ?? problem.code);
-    this.status = status;
-    this.code = problem.code ?? "internal";
-    this.detail = problem.detail ?? problem.title ?? "";
-    this.errors = problem.errors ?? [];
-    this.retryAfterSeconds = problem.retry_after ?? null;
-  }
-}
-
-export const unreachable = () => new Refusal({ code: "unreachable" });
+const signedOut = () => new Refusal({ code: "unauthenticated" }, 401);
 
 export class Session {
   #state = null; // {user, token, expiresAt}
   #renewing = null;
+  #farewell = null; // why the sign-in is about to end
+  #tabs = new BroadcastChannel(KEY);
 
   /** `onEnd(reason)` is called once when the sign-in is over. */
   constructor(onEnd) {
     this.onEnd = onEnd;
-    this.#state = this.#stored();
-    addEventListener("storage", (event) => {
-      if (event.key === KEY && event.newValue === null && this.#state) this.end("elsewhere");
-    });
+    this.#state = stored();
+    this.#tabs.onmessage = ({ data }) => this.#hear(data);
   }
 
   get user() {
@@ -37,48 +34,73 @@ export class Session {
   }
 
   async register(fields) {
-    this.#begin(await this.#fetch("POST", "/auth/register", { body: fields }));
+    this.#begin(await request("POST", "/auth/register", { body: fields }));
   }
 
   async login(fields) {
-    this.#begin(await this.#fetch("POST", "/auth/login", { body: fields }));
+    this.#begin(await request("POST", "/auth/login", { body: fields }));
+  }
+
+  /** Go on with the session that the cookie stands for, if there is one; says whether there is. */
+  async resume() {
+    if (!this.#state && csrf()) await this.renew().catch(() => {});
+    return this.#state !== null;
   }
 
   async logout() {
-    const token = this.#state?.token;
-    this.end("asked");
-    await this.#fetch("POST", "/auth/logout", { token, body: {} }).catch(() => {});
+    const { token, expiresAt } = this.#state;
+    const proof = csrf();
+    this.#over("asked");
+    // Without a token that is still good, the cookie says which session it is.
+    const how = Date.now() < expiresAt ? { token } : { headers: proofOfPage() };
+    await request("POST", "/auth/logout", { ...how, body: {} }).catch(() => {});
+    if (csrf() === proof) dropProof();
   }
 
+  /** Delete the account. Whatever ends the sign-in meanwhile, that is the reason. */
+  async leave(fields) {
+    this.#farewell = "left";
+    try {
+      await this.call("DELETE", "/users/me", { body: fields });
+      this.end("left");
+    } finally {
+      this.#farewell = null;
+    }
+  }
+
+  /** The sign-in is over, here and in the other tabs. */
   end(reason) {
-    if (!this.#state) return;
-    this.#state = null;
-    if (reason !== "elsewhere") localStorage.removeItem(KEY);
-    this.onEnd(reason);
+    dropProof();
+    this.#over(this.#farewell ?? reason);
   }
 
-  /** A token that is still good for a while. */
-  async token() {
-    if (!this.#state) throw new Refusal({ code: "unauthenticated" });
-    if (Date.now() > this.#state.expiresAt - EARLY_MS) await this.renew();
+  /** Take over what is new about the person who is signed in. */
+  learn(user) {
+    this.#keep({ ...this.#state, user });
+    this.#tabs.postMessage({ state: this.#state });
+  }
+
+  /** A token that is still good for a while, and is not the `old` one. */
+  async token(old = null) {
+    if (this.#state && (Date.now() > this.#state.expiresAt - EARLY_MS || this.#state.token === old)) await this.renew();
+    if (!this.#state) throw signedOut();
     return this.#state.token;
   }
 
   /** Get a new access token, once for all who ask at the same time. */
   renew() {
-    this.#renewing ??= this.#renew().finally(() => (this.#renewing = null));
+    this.#renewing ??= this.#renew(this.#state?.token).finally(() => (this.#renewing = null));
     return this.#renewing;
   }
 
-  /** Call the API as the user; a token that ran out is renewed once. */
-  async call(method, path, { query, body } = {}) {
+  /** Call the API as the user; a token that ran out is renewed once. `file` is a body that is no JSON. */
+  async call(method, path, { query, body, file } = {}) {
     const token = await this.token();
     try {
-      return await this.#fetch(method, path, { query, body, token });
+      return await request(method, path, { query, body, file, token });
     } catch (refusal) {
       if (refusal.status !== 401) throw refusal;
-      await this.renew();
-      return this.#fetch(method, path, { query, body, token: await this.token() });
+      return request(method, path, { query, body, file, token: await this.token(token) });
     }
   }
 
@@ -96,60 +118,92 @@ export class Session {
 
   #begin(answer) {
     const lasts = Number.isFinite(answer.expires_in) ? answer.expires_in * 1000 : Number.MAX_SAFE_INTEGER / 2;
-    this.#state = { user: answer.user ?? this.user, token: answer.access_token, expiresAt: Date.now() + lasts };
-    localStorage.setItem(KEY, JSON.stringify(this.#state));
+    this.#keep({ user: answer.user ?? this.user, token: answer.access_token, expiresAt: Date.now() + lasts });
+    this.#tabs.postMessage({ state: this.#state });
   }
 
-  async #renew() {
-    const other = this.#stored();
-    if (other && other.user.id === this.user?.id && other.token !== this.#state.token && other.expiresAt > Date.now()) {
-      this.#state = other; // another tab was quicker
-      return;
-    }
+  #keep(state) {
+    this.#state = state;
+    sessionStorage.setItem(KEY, JSON.stringify(state));
+    const { id, username, display_name, avatar_url } = state.user;
+    localStorage.setItem(KEY, JSON.stringify({ user: { id, username, display_name, avatar_url } }));
+  }
+
+  #over(reason) {
+    if (!this.#state) return;
+    localStorage.removeItem(KEY);
+    this.#tabs.postMessage({ ended: reason === "asked" ? "elsewhere" : reason });
+    this.#forget(reason);
+  }
+
+  #forget(reason) {
+    if (!this.#state) return;
+    this.#state = null;
+    sessionStorage.removeItem(KEY);
+    this.onEnd(reason);
+  }
+
+  /** Another tab has a new token, or none any more. */
+  #hear({ state, ended }) {
+    if (!this.#state) return;
+    if (ended) this.#forget(ended);
+    else if (state.user.id !== this.user.id) this.#forget("replaced");
+    else this.#keep(state);
+  }
+
+  /** One tab at a time renews: each refresh token is good once. */
+  async #renew(old) {
+    const work = () => (this.#state && this.#state.token !== old ? null : this.#refresh());
+    // Without locks, on a page over plain HTTP, the server's patience with a token just used has to do.
+    if (!navigator.locks) return work();
     try {
-      const answer = await this.#fetch("POST", "/auth/refresh", { body: {} });
-      if (!this.#state || (answer.user && answer.user.id !== this.user.id)) throw new Refusal({ code: "unauthenticated" }, 401);
-      this.#begin(answer);
-    } catch (refusal) {
+      return await navigator.locks.request(KEY, { signal: AbortSignal.timeout(TURN_MS) }, work);
+    } catch (error) {
+      throw error instanceof DOMException ? unreachable() : error;
+    }
+  }
+
+  async #refresh() {
+    const before = this.user;
+    const answer = await refreshed().catch((refusal) => {
       if (refusal.code === "unreachable" || refusal.status >= 429) throw refusal;
       this.end("expired");
-      throw new Refusal({ code: "unauthenticated" }, 401);
-    }
-  }
-
-  #stored() {
-    try {
-      const state = JSON.parse(localStorage.getItem(KEY));
-      return state?.token && state.user?.id ? state : null;
-    } catch {
-      return null;
-    }
-  }
-
-  async #fetch(method, path, { query = {}, body, token } = {}) {
-    const headers = { Accept: "application/json" };
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (token) headers.Authorization = `Bearer ${token}`;
-    const search = new URLSearchParams(query).toString();
-    let response, content;
-    try {
-      response = await fetch(`/api/v1${path}${search ? `?${search}` : ""}`, {
-        method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(DEADLINE_MS), cache: "no-store",
-      });
-      content = await response.text();
-    } catch {
-      throw unreachable();
-    }
-    const answer = parsed(content);
-    if (response.ok) return answer ?? {};
-    throw new Refusal(answer ?? { code: response.status >= 500 ? "internal" : "not_found" }, response.status);
+      throw signedOut();
+    });
+    if (before && answer.user.id !== before.id) this.#forget("replaced"); // the cookie is somebody else's by now
+    if (before && !this.#state) throw signedOut();
+    this.#begin(answer);
   }
 }
 
-function parsed(content) {
+/** Have the cookie renewed; once more, if another tab changed it while the question was on its way. */
+async function refreshed() {
+  const proof = csrf();
   try {
-    return JSON.parse(content);
-  } catch {
-    return null;
+    return await request("POST", "/auth/refresh", { headers: proofOfPage(), body: {} });
+  } catch (refusal) {
+    if (refusal.status !== 403 || csrf() === proof) throw refusal;
+    return request("POST", "/auth/refresh", { headers: proofOfPage(), body: {} });
   }
+}
+
+/** Who is signed in, with this tab's token if it has one. */
+function stored() {
+  const here = parsed(sessionStorage.getItem(KEY));
+  const user = parsed(localStorage.getItem(KEY))?.user;
+  if (!user?.id) return null;
+  return here?.token && here.user?.id === user.id ? here : { user, token: null, expiresAt: 0 };
+}
+
+/** The value that only pages of this site can read; what the cookie authenticates has to repeat it. */
+function csrf() {
+  const pair = document.cookie.split("; ").find((candidate) => candidate.startsWith(`${CSRF_COOKIE}=`));
+  return pair?.slice(CSRF_COOKIE.length + 1) ?? "";
+}
+
+const proofOfPage = () => ({ "X-CSRF-Token": csrf() });
+
+/** Make what may be left of the cookie useless, so that a reload does not sign in again. */
+function dropProof() {
+  document.cookie = `${CSRF_COOKIE}=; Max-Age=0; Path=/; SameSite=Strict`;
 }

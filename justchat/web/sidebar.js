@@ -18,9 +18,15 @@ export class Sidebar {
     this.list.addEventListener("click", (event) => this.#pressed(event), { signal });
     this.list.addEventListener("keydown", (event) => this.#step(event), { signal });
     this.filter.addEventListener("input", () => this.render(), { signal });
-    const name = chat.me.display_name || chat.me.username;
+    this.renderMe();
+  }
+
+  /** The foot of the list: me. */
+  renderMe() {
+    const { me, people } = this.chat;
+    const name = me.display_name || me.username;
     $("me-name").textContent = name;
-    paintAvatar($("me-avatar"), name, chat.me.id);
+    people.faces.draw(paintAvatar($("me-avatar"), name, me.id), me.avatar_url);
   }
 
   close() {

@@ -75,7 +75,8 @@ export class Timeline {
   }
 
   #context() {
-    return { me: this.chat.me.id, name: (id) => this.chat.people.name(id) };
+    const { me, people } = this.chat;
+    return { me: me.id, name: (id) => people.name(id), picture: (id) => people.picture(id), face: (id) => people.face(id) };
   }
 
   /** A room opens at its first new message, or at the end. */

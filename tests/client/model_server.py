@@ -18,6 +18,7 @@ from justchat.wire.frames import (
     Hello,
     Ping,
     Position,
+    Refresh,
     Send,
     Subscribe,
     Unsubscribe,
@@ -52,6 +53,7 @@ class ModelServer:
         self.everything = False
         self.refusals = 0
         self.epochs = 1
+        self.tokens: list[str] = []
 
     # What happens to rooms.
 
@@ -85,6 +87,11 @@ class ModelServer:
         if room in self.live:
             self.live.discard(room)
             self.outgoing.append(server_frames.unsubscribed(room, reason="removed", seq=self.journals[room].head))
+
+    def warn(self) -> None:
+        """Say that the token runs out."""
+        if self.greeted:
+            self.outgoing.append(server_frames.expiring(in_ms=60_000))
 
     # What happens to frames under way.
 
@@ -123,6 +130,8 @@ class ModelServer:
                 self._greet(data.resume, everything=data.subscribe == "all")
             case Ping():
                 self.outgoing.append(server_frames.pong(None))
+            case Refresh():
+                self._refresh(frame)
             case Send() | Delete() | Fetch() | Subscribe() | Unsubscribe():
                 assert self.greeted
                 self._command(frame)
@@ -137,6 +146,14 @@ class ModelServer:
             if everything and room not in resume:
                 self.live.add(room)
                 self.outgoing.append(frames.subscribed(room, frame_id=None, head_seq=journal.head, epoch=journal.epoch))
+
+    def _refresh(self, frame: Refresh) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            self.outgoing.append(frames.error(ErrorCode.ROOM_OVERLOADED, frame_id=frame.id, retry_after=0.5))
+            return
+        self.tokens.append(frame.data.token)
+        self.outgoing.append(server_frames.refreshed(frame_id=frame.id, expires_in_ms=600_000))
 
     def _command(self, frame: ClientFrame) -> None:
         assert isinstance(frame, Send | Delete | Fetch | Subscribe | Unsubscribe)

@@ -24,6 +24,7 @@ from justchat.wire.frames import (
     Fetch,
     Hello,
     Ping,
+    Refresh,
     Send,
     Subscribe,
     Unsubscribe,
@@ -69,7 +70,7 @@ class Peer:
         with trio.fail_after(PATIENCE_SECONDS):
             text = await self._texts.receive()
         frame = decode_frame(text)
-        assert isinstance(frame, Hello | CommandFrame | Fetch | Subscribe | Unsubscribe | Ping), (text, frame)
+        assert isinstance(frame, Hello | CommandFrame | Fetch | Subscribe | Unsubscribe | Refresh | Ping), (text, frame)
         return frame
 
     async def hello(self) -> Hello:
@@ -88,6 +89,12 @@ class Peer:
         """Wait for a subscribe."""
         frame = await self.receive()
         assert isinstance(frame, Subscribe), frame
+        return frame
+
+    async def refresh(self) -> Refresh:
+        """Wait for a fresh token."""
+        frame = await self.receive()
+        assert isinstance(frame, Refresh), frame
         return frame
 
     async def say(self, *payloads: bytes) -> None:

@@ -61,3 +61,16 @@ def test_the_servers_hint_replaces_the_delay_within_reason() -> None:
     assert reconnects.lost(0.0, jitter=0.0, hint_seconds=2.5) == 2.5
     assert reconnects.lost(0.0, jitter=0.0, hint_seconds=1e9) == HINT_CAP_SECONDS
     assert reconnects.lost(0.0, jitter=0.0, hint_seconds=-1.0) == 0.0
+
+
+def test_coming_back_at_once_is_for_the_first_time() -> None:
+    """A connection that held may be followed by the next without a delay; ones that end right away may not."""
+    reconnects = Reconnects(Backoff(), healthy_seconds=30.0)
+    delays = []
+    for now in range(0, 40, 10):
+        reconnects.opened(float(now))
+        delays.append(reconnects.lost(now + 1.0, jitter=1.0, at_once=True))
+    assert delays == [0.0, 1.0, 2.0, 4.0]
+    reconnects.opened(50.0)
+    assert reconnects.lost(80.0, jitter=1.0, at_once=True) == 0.0
+    assert reconnects.lost(80.0, jitter=1.0, hint_seconds=3.0, at_once=True) == 3.0

@@ -1,8 +1,8 @@
 """Any interleaving of duplicates, gaps, resets, refusals, slow reading and lost connections keeps the stream's law.
 
-Hypothesis plays a hostile network and a busy server against one conversation; a judge sees every item. At the end the
-faults stop, and everything has to come right: each followed room stands at its head, each command has its answer, each
-post is in the journal once.
+Tokens that run out meanwhile change nothing about it. Hypothesis plays a hostile network and a busy server against one
+conversation; a judge sees every item. At the end the faults stop, and everything has to come right: each followed room
+stands at its head, each command has its answer, each post is in the journal once.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Hostile(RuleBasedStateMachine):
         self.frames_leave()
 
     def frames_leave(self) -> None:
+        if self.client.renewal.due_at <= self.now:
+            self.client.renewal.offer("fresh")
         while (frame := self.client.next_frame(self.now)) is not None:
             self.server.take(frame)
 
@@ -84,7 +86,7 @@ class Hostile(RuleBasedStateMachine):
         self.flow(arriving, reading)
 
     @rule(
-        trouble=st.sampled_from(["broken", "restored", "removed", "busy", "late"]),
+        trouble=st.sampled_from(["broken", "restored", "removed", "busy", "late", "warned"]),
         room=ROOM,
         seconds=st.sampled_from([1.0, 11.0, 40.0]),
         jitter=st.floats(0, 0.99),
@@ -104,6 +106,8 @@ class Hostile(RuleBasedStateMachine):
                 self.server.remove(room)
             case "busy":
                 self.server.refusals = 2
+            case "warned":
+                self.server.warn()
             case _:
                 self.now += seconds
         self.flow(arriving, reading)
@@ -176,7 +180,8 @@ class Hostile(RuleBasedStateMachine):
         for _ in range(200):
             self.flow(50, 50)
             self.now += 1.0
-            if not (self.server.outgoing or self.client.following.behind or len(self.client.commands)):
+            waiting = self.client.renewal.due_at < float("inf") or len(self.client.commands)
+            if not (self.server.outgoing or self.client.following.behind or waiting):
                 break
         self.flow(0, 10_000)
         self.everything_has_come_right()
@@ -185,6 +190,7 @@ class Hostile(RuleBasedStateMachine):
         following = self.client.following
         assert not len(self.client.commands), "every command has been answered"
         assert following.behind == 0
+        assert self.client.renewal.due_at == float("inf"), "every warning has been heeded"
         for room, journal in self.server.journals.items():
             position = following.position(room)
             assert (position is not None) == (room in self.judge.seqs) == (room in self.server.live)

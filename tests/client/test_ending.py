@@ -9,7 +9,7 @@ from justchat.client.errors import ClosedByServer, UpgradeRefused
 from justchat.wire.close_codes import CloseCode
 from justchat.wire.server_frames import GoodbyeData
 
-TOKEN = {CloseCode.TOKEN_EXPIRED, CloseCode.UNAUTHENTICATED}
+TOKEN = {CloseCode.TOKEN_EXPIRED, CloseCode.UNAUTHENTICATED, CloseCode.SESSION_REVOKED}
 
 
 @pytest.mark.parametrize("code", [code for code in CloseCode if code not in TOKEN])
@@ -34,7 +34,7 @@ def test_a_connection_without_a_close_code_is_only_lost() -> None:
 
 @pytest.mark.parametrize("code", sorted(TOKEN))
 def test_a_refused_token_is_final_only_if_there_is_no_other(code: CloseCode) -> None:
-    """It is not the end by itself; the line asks for a fresh one."""
+    """It is not the end by itself; the line asks for a fresh one. An ended session is like that: some log in again."""
     ended = Ended(code, "token_expired")
     assert (ended.about_the_token, ended.final) == (True, False)
 

@@ -18,20 +18,22 @@ class Line:
 
     def __init__(self, window: Window) -> None:
         self.open = True
+        self.code = 4000
         self.edit: Callable[[dict[str, object]], list[dict[str, object]]] = lambda frame: [frame]
         self.sent: list[dict[str, object]] = []
         self._routes: list[WebSocketRoute] = []
         window.page.route_web_socket("**/ws", self._route)
 
-    def cut(self) -> None:
-        """Cut the line and keep it cut until `open` is set."""
+    def cut(self, *, code: int = 4000) -> None:
+        """Cut the line and keep it cut until `open` is set; connections are closed with this code."""
         self.open = False
-        self.hang_up()
+        self.code = code
+        self.hang_up(code=code)
 
-    def hang_up(self) -> None:
-        """Close the present connection as a network would."""
+    def hang_up(self, *, code: int = 4000) -> None:
+        """Close the present connection as a network would, or with a code that the server has for that."""
         while self._routes:
-            self._routes.pop().close(code=4000)
+            self._routes.pop().close(code=code)
 
     def inject(self, frame: dict[str, object]) -> None:
         """Have the page receive a frame that the server did not send."""
@@ -39,7 +41,7 @@ class Line:
 
     def _route(self, page_side: WebSocketRoute) -> None:
         if not self.open:
-            page_side.close(code=4000)
+            page_side.close(code=self.code)
             return
         server_side = page_side.connect_to_server()
         page_side.on_message(lambda text: self._to_server(server_side, str(text)))

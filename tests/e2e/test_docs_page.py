@@ -7,19 +7,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import Window, running_browser
+from tests.support.browser import Window
 from tests.support.rest import register
 from tests.support.server import ServerProcess
 
 SHOWN_MS = 40_000
 
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
 import justchat.web
-from tests.support.browser import PASSWORD, Window, running_browser
-from tests.support.server import ServerProcess, running_server
+from tests.support.browser import PASSWORD, Window
+from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
 
@@ -45,32 +45,19 @@ XSS_CORPUS = (
 )
 HANDLERS = "[...document.querySelectorAll('*')].flatMap((n) => n.getAttributeNames()).filter((a) => /^on/.test(a))"
 SPOIL_TOKEN = """() => {
-  const session = JSON.parse(localStorage.getItem("justchat.session"));
-  localStorage.setItem("justchat.session", JSON.stringify({...session, token: "spoilt"}));
+  const session = JSON.parse(sessionStorage.getItem("justchat.session"));
+  sessionStorage.setItem("justchat.session", JSON.stringify({...session, token: "spoilt"}));
 }"""
 FOUND_ELEMENTS = "#app script, #app img, #app iframe, #app style, #app form form, #app details, #app math, #app object"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(tmp_path_factory.mktemp("page")) as server:
-        yield server
-        print(server.log[-4000:])  # shown where a test failed
-
-
 @pytest.fixture
-def open_window(browser: Browser, server: ServerProcess) -> Iterator[OpenWindow]:
+def open_window(browser: Browser, page_server: ServerProcess) -> Iterator[OpenWindow]:
     windows: list[Window] = []
 
     def open_one(*, viewport: ViewportSize | None = None, dark: bool = False) -> Window:
         size = {} if viewport is None else {"viewport": viewport}
-        windows.append(Window(browser, server.url, dark=dark, **size))
+        windows.append(Window(browser, page_server.url, dark=dark, **size))
         return windows[-1]
 
     yield open_one
@@ -175,9 +162,9 @@ def test_members_are_added_the_room_is_renamed_and_left(open_window: OpenWindow)
     ada.page.click("#add-form button[type=submit]")
     expect(ada.page.locator("#member-list .member")).to_have_count(2)
     bo.open_room("Old name")
-    ada.page.click("#act-rename")
-    ada.page.fill("#rename-name", "New name")
-    ada.page.click("#rename-form button[type=submit]")
+    ada.page.click("#act-settings")
+    ada.page.fill("#settings-name", "New name")
+    ada.page.click("#settings-form button[type=submit]")
     expect(bo.page.locator("#room-name")).to_have_text("New name")
     bo.expect_system_line("Ada renamed the room to New name")
     bo.page.click("#details-toggle")
@@ -228,20 +215,23 @@ def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow
     page.fill("#gate-username", name)
     page.fill("#gate-password", "short")
     page.click("#gate-submit")
-    expect(page.locator(".field-error[data-for=password]")).to_be_visible()
+    expect(page.locator("#gate-form .field-error[data-for=password]")).to_be_visible()
     page.fill("#gate-password", PASSWORD)
     page.click("#gate-submit")
-    expect(page.locator(".field-error[data-for=username]")).to_have_text("Somebody already has that user name.")
+    expect(page.locator("#gate-form .field-error[data-for=username]")).to_have_text(
+        "Somebody already has that user name."
+    )
     assert other.dialogs == []
 
 
 @pytest.mark.thorough
 def test_a_sign_in_that_ended_leads_back_to_the_gate_with_a_reason(open_window: OpenWindow) -> None:
-    """A token that the server no longer takes asks for the password again; signing out asks without a reason."""
+    """A sign-in that the server no longer takes asks for the password again; signing out asks without a reason."""
     ada = open_window()
     name = fresh("ada")
     ada.sign_up(name)
     ada.page.evaluate(SPOIL_TOKEN)
+    ada.page.context.clear_cookies()
     ada.page.reload()
     expect(ada.page.locator("#gate-error")).to_have_text("Your sign-in has run out. Please sign in again.")
     ada.page.fill("#gate-username", name)
@@ -344,7 +334,7 @@ def test_the_page_needs_no_exception_from_its_policy(open_window: OpenWindow) ->
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for path in Path(justchat.web.__file__).parent.iterdir():
+    for path in Path(justchat.web.__file__).parent.rglob("*"):
         if path.suffix not in {".html", ".js", ".css", ".svg"}:
             continue
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")

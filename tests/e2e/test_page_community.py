@@ -5,41 +5,15 @@ Who moderates does it over the API; what is looked at is the page of the one who
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.e2e.page_line import reload_through_line
-from tests.support.browser import Window, running_browser
-from tests.support.server import ServerProcess, running_server
+from tests.support.browser import Window
 
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(tmp_path_factory.mktemp("community")) as server:
-        yield server
-        print(server.log[-4000:])  # shown where a test failed
-
-
-@pytest.fixture(scope="module")
-def people(browser: Browser, server: ServerProcess) -> Iterator[tuple[Window, Window]]:
-    """Ada and Bo, signed in."""
-    ada, bo = Window(browser, server.url), Window(browser, server.url)
-    bo.sign_up("bob", display_name="Bo")
-    ada.sign_up("ada", display_name="Ada")
-    yield ada, bo
-    ada.close()
-    bo.close()
 
 
 @pytest.fixture

@@ -5,43 +5,17 @@ The pages hear of it by events alone, and a reload, which begins from a snapshot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.support.browser import Window, running_browser
-from tests.support.server import ServerProcess, running_server
+from tests.support.browser import Window
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
 
 # Emoji that any font has, so that what a failed test looks like can be read.
 HEART = "❤️"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(tmp_path_factory.mktemp("messages")) as server:
-        yield server
-        print(server.log[-4000:])  # shown where a test failed
-
-
-@pytest.fixture(scope="module")
-def people(browser: Browser, server: ServerProcess) -> Iterator[tuple[Window, Window]]:
-    """Ada and Bo, signed in."""
-    ada, bo = Window(browser, server.url), Window(browser, server.url)
-    bo.sign_up("bob", display_name="Bo")
-    ada.sign_up("ada", display_name="Ada")
-    yield ada, bo
-    ada.close()
-    bo.close()
 
 
 @pytest.fixture

@@ -8,30 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.page_line import Line, data_of, reload_through_line
-from tests.support.browser import RECONNECT_MS, Window, running_browser
-from tests.support.server import ServerProcess, running_server
+from tests.support.browser import RECONNECT_MS, Window
+from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def server(browser: Browser, tmp_path: Path) -> Iterator[ServerProcess]:
-    with running_server(tmp_path) as server:
-        yield server
-        print(server.log[-4000:])  # shown where a test failed
 
 
 @pytest.fixture

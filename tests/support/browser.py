@@ -33,7 +33,7 @@ _FLAGS = (
     "--disable-sync",
 )
 _CALL = """async ({method, path, body}) => {
-  const {token} = JSON.parse(localStorage.getItem("justchat.session"));
+  const {token} = JSON.parse(sessionStorage.getItem("justchat.session"));
   const headers = {Authorization: `Bearer ${token}`, "Content-Type": "application/json"};
   const content = body === null ? undefined : JSON.stringify(body);
   const answer = await fetch("/api/v1" + path, {method, headers, body: content});
@@ -108,6 +108,14 @@ class Window:
         self.page.fill("#gate-password", PASSWORD)
         self.page.click("#gate-submit")
         self.expect_connected()
+
+    def sign_in(self, username: str, password: str = PASSWORD) -> None:
+        """Sign in on the page as it is shown after the end of a session, or open it for that."""
+        if self.page.url == "about:blank":
+            self.page.goto(self.url)
+        self.page.fill("#gate-username", username)
+        self.page.fill("#gate-password", password)
+        self.page.click("#gate-submit")
 
     def make_room(self, name: str, *, public: bool = False, people: tuple[str, ...] = ()) -> None:
         """Make a room, with these usernames in it, and wait until it is open."""

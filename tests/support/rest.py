@@ -15,11 +15,15 @@ PASSWORD = "correct horse battery staple"
 
 
 class Caller:
-    """One registered user and their token."""
+    """One registered user and the tokens of one session of theirs."""
 
-    def __init__(self, base: str, username: str, *, token: str, user: str) -> None:
+    def __init__(
+        self, base: str, username: str, *, token: str, user: str, session: str = "", refresh: str = ""
+    ) -> None:
         self.username = username
         self.token = token
+        self.refresh = refresh
+        self.session = session
         self.id = user
         self.http = httpx.Client(
             base_url=f"{base}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=10, trust_env=False
@@ -64,16 +68,31 @@ class Caller:
 
 def register(server: ServerProcess, username: str | None = None) -> Caller:
     """Register a new user."""
-    username = username or f"user{next(_numbers)}"
+    return _come(server, "register", username or f"user{next(_numbers)}", status=201)
+
+
+def log_in(server: ServerProcess, username: str, *, password: str = PASSWORD) -> Caller:
+    """Log a user in, by a session of its own."""
+    return _come(server, "login", username, status=200, password=password)
+
+
+def _come(server: ServerProcess, how: str, username: str, *, status: int, password: str = PASSWORD) -> Caller:
     response = httpx.post(
-        f"{server.url}/api/v1/auth/register",
-        json={"username": username, "password": PASSWORD},
+        f"{server.url}/api/v1/auth/{how}",
+        json={"username": username, "password": password, "cookie": False},
         timeout=10,
         trust_env=False,
     )
-    assert response.status_code == 201, response.text
-    body = response.json()
-    return Caller(server.url, username, token=body["access_token"], user=body["user"]["id"])
+    assert response.status_code == status, response.text
+    view = response.json()
+    return Caller(
+        server.url,
+        username,
+        token=view["access_token"],
+        user=view["user"]["id"],
+        session=view["session_id"],
+        refresh=view["refresh_token"],
+    )
 
 
 def close_all() -> None:

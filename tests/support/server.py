@@ -82,8 +82,7 @@ class ServerProcess:
                     return int(text.rsplit(":", 1)[1])
         finally:
             watchdog.cancel()
-        code = process.wait()
-        self._process = None
+        code = self.wait()
         raise AssertionError(f"the server did not start (exit code {code}):\n{self.log[-4000:]}")
 
     def kill(self) -> None:
