@@ -23,7 +23,7 @@ from bench.server_process import ServerProcess, server_process
 JUSTCHAT = "justchat"
 COMPARATOR = "websockets"
 _REQUEST_SECONDS = 30.0
-_PASSWORD = "a long enough phrase 42"
+PASSWORD = "a long enough phrase 42"
 
 
 class RestFailed(Exception):
@@ -70,13 +70,14 @@ class JustChatTarget:
 
     def make_room(self, *, members: int) -> BenchRoom:
         """Register the members and let the first make the room. Raises RestFailed."""
-        (_, token), *others = users = [self._register() for _ in range(members)]
+        (_, token), *others = users = [self.register() for _ in range(members)]
         body = {"kind": "group", "name": f"room {next(self._numbers)}", "members": [name for name, _ in others]}
         made = msgspec.json.decode(self._post("/rooms", body, token=token), type=_MadeRoom)
         return BenchRoom(made.id, tuple(token for _, token in users))
 
-    def _register(self) -> tuple[str, str]:
-        body = {"username": f"bench{next(self._numbers)}", "password": _PASSWORD}
+    def register(self) -> tuple[str, str]:
+        """Register a user and give their name and token. Raises RestFailed."""
+        body = {"username": f"bench{next(self._numbers)}", "password": PASSWORD}
         made = msgspec.json.decode(self._post("/auth/register", body, token=""), type=_Registered)
         return made.user.username, made.access_token
 
@@ -111,8 +112,9 @@ def justchat_target(directory: Path, *settings: str) -> Iterator[JustChatTarget]
     """Hold a JustChat with an empty database somewhere in `directory`; `settings` are further flags."""
     directory = Path(mkdtemp(prefix="justchat-", dir=directory))
     arguments = ["-m", "justchat", "serve", "--port", "0", "--profile", "loadtest", "--log-level", "warning"]
-    arguments += ["--database", f"sqlite:///{directory / 'bench.db'}", "--bcrypt-cost", "4"]
-    with server_process(JUSTCHAT, [*arguments, *settings], directory=directory) as process:
+    arguments += ["--database", f"sqlite:///{directory / 'bench.db'}"]
+    cheap = [] if "--bcrypt-cost" in settings else ["--bcrypt-cost", "4"]
+    with server_process(JUSTCHAT, [*arguments, *cheap, *settings], directory=directory) as process:
         yield JustChatTarget(process)
 
 
