@@ -100,46 +100,14 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         trio.open_nursery() as edge_nursery,
     ):
         await make_whole(storage)
-        last_seen = LastSeen(storage.relations, now_ms=wall_ms)
-        index = ConnectionIndex(left=last_seen.note)
         supervisor = Supervisor(rooms_nursery, policy=policy, random=random.Random())  # noqa: S311 - jitter
-        blocks = Blocks(storage.relations)
-        rooms = await _open_rooms(config, storage, supervisor, blocks=blocks, joined=index.joined, hooks=hooks)
-        warden = Warden(index, storage.sessions)
-
-        async def settle(user: str) -> None:
-            await accounts.settle(user)
-
-        departures = Departures(Surroundings(rooms, storage.journal, storage.directory, settle))
-        accounts = make_accounts(
-            config,
-            storage.directory,
-            storage.sessions,
-            storage.relations,
-            ended=index.revoke,
-            changed=warden.mind,
-            departed=departures.depart,
-            seen=last_seen.note,
-        )
-        departures.start(supervisor)
-        system = System(
-            config=config,
-            storage=storage,
-            rooms=rooms,
-            accounts=accounts,
-            last_seen=last_seen,
-            blocks=blocks,
-            warden=warden,
-            index=index,
-            supervisor=supervisor,
-            wall_ms=wall_ms,
-        )
+        system = await _assemble(config, storage, supervisor, hooks=hooks)
         services = Services(
             nursery=edge_nursery,
-            rooms=rooms,
+            rooms=system.rooms,
             journal=storage.journal,
             directory=storage.directory,
-            index=index,
+            index=system.index,
             limits=connection_limits(config),
             public_limits=public_limits(config),
             authenticate=system.accounts.authenticate,
@@ -150,6 +118,43 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
         finally:
             edge_nursery.cancel_scope.cancel()
             rooms_nursery.cancel_scope.cancel()
+
+
+async def _assemble(config: Config, storage: Storage, supervisor: Supervisor, *, hooks: Hooks) -> System:
+    """Put rooms and accounts together, each told what it has to know of the other."""
+    last_seen = LastSeen(storage.relations, now_ms=wall_ms)
+    index = ConnectionIndex(left=last_seen.note)
+    warden = Warden(index, storage.sessions)
+    blocks = Blocks(storage.relations)
+    rooms = await _open_rooms(config, storage, supervisor, blocks=blocks, joined=index.joined, hooks=hooks)
+
+    async def settle(user: str) -> None:
+        await accounts.settle(user)
+
+    departures = Departures(Surroundings(rooms, storage.journal, storage.directory, settle))
+    accounts = make_accounts(
+        config,
+        storage.directory,
+        storage.sessions,
+        storage.relations,
+        ended=index.revoke,
+        changed=warden.mind,
+        departed=departures.depart,
+        seen=last_seen.note,
+    )
+    departures.start(supervisor)
+    return System(
+        config=config,
+        storage=storage,
+        rooms=rooms,
+        accounts=accounts,
+        last_seen=last_seen,
+        blocks=blocks,
+        warden=warden,
+        index=index,
+        supervisor=supervisor,
+        wall_ms=wall_ms,
+    )
 
 
 async def _open_rooms(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.records import UserRecord
@@ -58,6 +59,10 @@ class Identity(Struct, frozen=True):
     def origin(self) -> str:
         """The id of the session or the credential."""
         return self.session or self.credential or ""
+
+    def without_secrets(self) -> Identity:
+        """Give what may be kept for as long as a connection is open: no hash of a password, and little else."""
+        return replace(self, user=replace(self.user, password_hash="", email=None, bio=""))
 
     def refusal(self, scope: Scope, *, changes: bool) -> Refusal | None:
         """Refuse what needs another scope, and any change by a guest."""

@@ -24,7 +24,7 @@ class Standing:
     __slots__ = ("_ends_at", "_warned", "identity", "may_read", "may_write")
 
     def __init__(self, identity: Identity, *, now: float, wall_ms: int) -> None:
-        self.identity = identity
+        self.identity = identity.without_secrets()
         self.may_read: Refusal | None = None
         self.may_write: Refusal | None = None
         self._ends_at: float | None = None
@@ -35,7 +35,7 @@ class Standing:
     def renew(self, identity: Identity, *, now: float, wall_ms: int) -> None:
         """Go on by another right of the same user, or by what has become of the present one."""
         same_end = identity.expires_at == self.identity.expires_at
-        self.identity = identity
+        self.identity = identity.without_secrets()
         self._cover()
         if not same_end:
             # Only then: measured on two clocks, the same end would not be the same twice, and be warned of twice.

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
 
-from justchat.accounts.accounts import Accounts, RegistrationPolicy
-from justchat.accounts.identity import Identity
-from justchat.accounts.invitations import Invitations
-from justchat.accounts.key_ring import KeyRing
-from justchat.accounts.leaving import Leaving
+from justchat.accounts.accounts import RegistrationPolicy
+from justchat.accounts.factory import make_accounts
+from justchat.accounts.identity import Identity, ServerRole
 from justchat.accounts.passwords import Passwords
-from justchat.accounts.personal_tokens import PersonalTokens
-from justchat.accounts.sessions import Device, SessionLimits, Sessions, SignedIn
-from justchat.accounts.signing_key import fresh_signing_key
-from justchat.accounts.throttle import Throttle
-from justchat.accounts.tickets import Tickets
-from justchat.accounts.tokens import Tokens
+from justchat.accounts.sessions import Device, SessionLimits, SignedIn
+from justchat.config import Config
 from justchat.ids import new_id
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.errors import OutcomeUnknown, StorageUnavailable
@@ -33,12 +26,6 @@ LIMITS = SessionLimits(idle_seconds=14 * 86_400, max_seconds=60 * 86_400, per_us
 PASSWORD = "correct horse"
 DEVICE = Device("Browser/1.0", "192.0.2.1")
 ELSEWHERE = Device("Browser/2.0", "192.0.2.2")
-
-
-@cache
-def ring() -> KeyRing:
-    """One key for all houses."""
-    return KeyRing.of(fresh_signing_key())
 
 
 class FailingSessions:
@@ -74,7 +61,7 @@ class FailingSessions:
 
 
 class House:
-    """Accounts and everything under them. What it told others is in `ended`, `departed` and `changed`."""
+    """Accounts and everything under them. What it told others is in `ended`, `departed`, `changed` and `seen`."""
 
     def __init__(
         self,
@@ -88,41 +75,37 @@ class House:
         self.ended: list[str] = []
         self.departed: list[str] = []
         self.changed: list[str] = []
+        self.seen: list[str] = []
         self.store = MemoryStore()
         self.directory = FailingDirectory(self.store)
         self.stored: Any = FailingSessions(self.store)
-        self.passwords = Passwords(cost=4, threads=2, waiting_max=waiting_max)
-        self.throttle = Throttle(failures=failures, window_seconds=600)
-        self.sessions = Sessions(
-            self.stored,
-            tokens=Tokens(ring(), issuer="justchat", access_seconds=ACCESS_SECONDS, clock=self.clock),
-            limits=limits,
-            clock=self.clock,
-            ended=self.ended.extend,
+        policy = policy or RegistrationPolicy()
+        config = Config(
+            database="memory://",
+            bcrypt_cost=4,
+            access_token_seconds=ACCESS_SECONDS,
+            session_idle_seconds=limits.idle_seconds,
+            session_max_seconds=limits.max_seconds,
+            sessions_per_user=limits.per_user,
+            login_failures=failures,
+            registration=policy.mode,
+            registration_role="guest" if policy.role is ServerRole.GUEST else "user",
         )
-        self.personal = PersonalTokens(self.stored, clock=self.clock, ended=self.ended.extend)
-        self.tickets = Tickets(seconds=30, clock=self.clock)
-        self.invitations = Invitations(self.stored, clock=self.clock)
-        self.relations = MemoryRelations(self.store)
-        self.accounts = Accounts(
+        self.accounts = make_accounts(
+            config,
             self.directory,
-            sessions=self.sessions,
-            personal=self.personal,
-            leaving=Leaving(
-                self.directory,
-                self.relations,
-                sessions=self.sessions,
-                personal=self.personal,
-                departed=self.departed.append,
-            ),
+            self.stored,
+            MemoryRelations(self.store),
+            ended=self.ended.extend,
             changed=self._note_change,
-            tickets=self.tickets,
-            invitations=self.invitations,
-            passwords=self.passwords,
-            throttle=self.throttle,
-            policy=policy or RegistrationPolicy(),
+            departed=self.departed.append,
+            seen=self.seen.append,
             clock=self.clock,
         )
+        self.accounts.passwords = self.passwords = Passwords(cost=4, threads=2, waiting_max=waiting_max)
+        self.throttle = self.accounts._throttle
+        self.sessions, self.personal = self.accounts.sessions, self.accounts.personal
+        self.tickets, self.invitations = self.accounts.tickets, self.accounts.invitations
 
     async def _note_change(self, user: str) -> None:
         self.changed.append(user)

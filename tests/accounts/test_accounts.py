@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,13 +12,12 @@ import trio.testing
 from justchat.accounts.factory import make_accounts
 from justchat.accounts.identity import Identity
 from justchat.accounts.sessions import SignedIn
-from justchat.accounts.tokens import Tokens
 from justchat.config import Config
 from justchat.ids import is_id, new_id
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.errors import OutcomeUnknown, StorageUnavailable
 from storage.memory import MemoryDirectory, MemoryRelations, MemorySessions, MemoryStore
-from tests.accounts.house import DEVICE, ELSEWHERE, PASSWORD, House, identity_of, refused, ring
+from tests.accounts.house import DEVICE, ELSEWHERE, NOW, PASSWORD, House, identity_of, refused
 
 pytestmark = pytest.mark.real_clock
 ADDRESS = DEVICE.address
@@ -197,7 +195,7 @@ async def test_tokens_of_nobody_garbage_and_old_tokens_are_refused() -> None:
     house = House()
     done = await house.register()
     refused(await house.accounts.authenticate("garbage"), ErrorCode.UNAUTHENTICATED)
-    tokens = Tokens(ring(), issuer="justchat", access_seconds=600, clock=house.clock)
+    tokens = house.sessions._tokens
     for user, session in ((new_id("u"), done.session), (done.user.id, new_id("s"))):
         token, _ = tokens.issue(user, session)
         refused(await house.accounts.authenticate(token), ErrorCode.UNAUTHENTICATED)
@@ -265,7 +263,7 @@ async def test_the_factory_makes_accounts_that_work_from_a_configuration() -> No
         MemorySessions(store),
         MemoryRelations(store),
         ended=ended.extend,
-        clock=time.time,
+        clock=lambda: NOW,
     )
     first = await accounts.register(username="ann", password=PASSWORD, device=DEVICE)
     done = await accounts.login(username="ann", password=PASSWORD, device=DEVICE)

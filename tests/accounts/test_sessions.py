@@ -44,6 +44,7 @@ async def test_a_session_is_continued_by_each_refresh_token_once() -> None:
     assert len(set(seen)) == 6
     assert len({token.partition(".")[0] for token in seen}) == 1
     assert house.ended == []
+    assert house.seen == [user.id] * 6
 
 
 async def test_a_token_shown_again_ends_the_session_and_what_is_open_by_it() -> None:

@@ -76,6 +76,8 @@ def long_functions(tree: SourceTree) -> list[str]:
 
 
 def prints(module: Module) -> list[int]:
+    if "print" not in module.text:  # parsing a thousand files takes a while
+        return []
     return [
         node.lineno
         for node in ast.walk(module.tree)
@@ -84,6 +86,8 @@ def prints(module: Module) -> list[int]:
 
 
 def bare_excepts(module: Module) -> list[int]:
+    if re.search(r"except\s*:", module.text) is None:
+        return []
     return [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.ExceptHandler) and node.type is None]
 
 
@@ -120,16 +124,14 @@ def test_one_line_too_many_is_seen(tmp_path: Path, too_long: int) -> None:
     assert len(long_functions(tree)) == too_long
 
 
-@pytest.mark.parametrize("module", CODE.modules.values(), ids=lambda module: module.name)
-def test_nothing_but_a_command_prints(module: Module) -> None:
+def test_nothing_but_a_command_prints() -> None:
     """What a server has to say goes to its log."""
-    assert prints(module) == []
+    assert {module.name: prints(module) for module in CODE.modules.values() if prints(module)} == {}
 
 
-@pytest.mark.parametrize("module", ALL.modules.values(), ids=lambda module: module.name)
-def test_no_except_is_bare(module: Module) -> None:
+def test_no_except_is_bare() -> None:
     """A bare except swallows cancellation and the interrupt key."""
-    assert bare_excepts(module) == []
+    assert {module.name: bare_excepts(module) for module in ALL.modules.values() if bare_excepts(module)} == {}
 
 
 def test_a_print_and_a_bare_except_are_seen(tmp_path: Path) -> None:
