@@ -9,7 +9,16 @@ from __future__ import annotations
 from random import Random
 
 from justchat.ids import new_id
-from storage.records import Append, Entry, MemberRecord, MessageRecord, PutMember, PutMessage, PutRoom, RoomRecord
+from storage.records import (
+    Append,
+    Entry,
+    MemberRecord,
+    MessageRecord,
+    PutMember,
+    PutMessage,
+    PutRoom,
+    RoomRecord,
+)
 
 _TS = 1_790_000_000_000
 _DIGEST = bytes(range(16))
@@ -40,7 +49,8 @@ class ModelRoom:
     def post(self, count: int) -> Append:
         """Have so many messages posted, as one batch."""
         entries = tuple(self.entry() for _ in range(count))
-        return Append(self.id, entries, (*[PutMessage(self.message(entry)) for entry in entries], self._row()))
+        messages = [PutMessage(self.message(entry)) for entry in entries]
+        return Append(self.id, entries, (*messages, self._row()))
 
     def entry(self) -> Entry:
         """Make the next post's entry."""
@@ -60,6 +70,11 @@ class ModelRoom:
             entry.message_id or "", self.id, seq, seq - 1, entry.actor, False, self._doc % seq, applied_seq=seq
         )
 
+    def _last_posts(self) -> list[bytes]:
+        """Say who posted last, as a room's row does."""
+        seqs = range(max(2, self.seq - len(self._users) + 1), self.seq + 1)
+        return [b'["%s",%d,%d]' % (self._users[seq % len(self._users)].encode(), seq, seq - 1) for seq in seqs]
+
     def _row(self) -> PutRoom:
         return PutRoom(
             RoomRecord(
@@ -72,7 +87,7 @@ class ModelRoom:
                 created_by=self._users[0],
                 created_at=_TS,
                 epoch="e_1",
-                settings=b"{}",
+                settings=b'{"recent":[%s]}' % b",".join(self._last_posts()),
                 applied_seq=self.seq,
                 last_msg_no=self.seq - 1,
             )

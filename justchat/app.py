@@ -36,10 +36,11 @@ from justchat.door.front_door import FrontDoor
 from justchat.http.app import create_app
 from justchat.ids import new_id
 from justchat.limits import connection_limits, door_limits, public_limits, room_limits, storage_limits
-from justchat.log import set_up_logging
+from justchat.log import set_up_logging, toggle_debug
 from justchat.rooms.blocks import Blocks
 from justchat.rooms.lobby import open_lobby
 from justchat.rooms.mentions import resolver
+from justchat.rooms.reading import Reading
 from justchat.rooms.reload import load_state
 from justchat.rooms.room import ActorFactory, Rooms
 from justchat.rooms.room_actor import RoomActor
@@ -107,6 +108,7 @@ async def open_system(config: Config, *, hooks: Hooks | None = None) -> AsyncIte
             rooms=system.rooms,
             journal=storage.journal,
             directory=storage.directory,
+            reading=Reading(system.rooms, storage.journal, storage.relations),
             index=system.index,
             limits=connection_limits(config),
             public_limits=public_limits(config),
@@ -236,8 +238,11 @@ async def _main(config: Config, hooks: Hooks | None) -> None:
     stop = trio.Event()
 
     async def watch_signals() -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) as signals:
+            async for number in signals:
+                if number == signal.SIGUSR1:
+                    toggle_debug(config)
+                    continue
                 if stop.is_set():
                     # Asked twice: do not insist on manners.
                     raise KeyboardInterrupt

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 
 from justchat.config import Config
+
+logger = logging.getLogger(__name__)
+
+# What a message says of these is a field of its own in JSON, so that lines can be found by it.
+_FIELDS = {
+    "request_id": re.compile(r"\brequest_id=([A-Za-z0-9._-]+)"),
+    "user_id": re.compile(r"\buser=(u_[0-9a-f]{32})\b"),
+    "room_id": re.compile(r"\b(?:room=|actor=room )(r_[0-9a-f]{32})\b"),
+}
 
 
 class JsonLines(logging.Formatter):
@@ -20,6 +30,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        for name, pattern in _FIELDS.items():
+            if found := pattern.search(line["event"]):
+                line[name] = found[1]
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -36,3 +49,10 @@ def set_up_logging(config: Config) -> None:
     # What every request did is the product's own log; the libraries speak up when something is wrong.
     for name in ("hypercorn", "trio-websocket", "quart"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def toggle_debug(config: Config) -> None:
+    """Log everything from now on, or what is configured if everything is logged."""
+    level = config.log_level if logging.root.level == logging.DEBUG else "debug"
+    logging.root.setLevel(level.upper())
+    logger.warning("event=log_level_changed level=%s", level)

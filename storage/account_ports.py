@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, CredentialRecord, SessionRecord
-from storage.records import Page, UserRecord
+from storage.records import Page, ReadMark, UserRecord
 
 MOST_LISTED = 1000
 """How many credentials are listed at most."""
@@ -110,7 +110,12 @@ class Sessions(Protocol):
 
 
 class Relations(Protocol):
-    """Contacts, blocks and pictures."""
+    """Contacts, blocks, pictures, and how far people have read.
+
+    A read marker is here and not in the directory because it is no projection: no entry accounts for it, so that it can
+    be made again from nothing and is copied with what belongs to accounts. What somebody
+    has read by writing goes with the append of a post (`PutMark`).
+    """
 
     async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
         """Ask somebody to be a contact, or accept what they asked. Atomic: who ask each other at once are contacts.
@@ -180,7 +185,27 @@ class Relations(Protocol):
         ...
 
     async def drop_relations(self, user: str) -> None:
-        """Delete all contacts and blocks of a user, in both directions, and their picture."""
+        """Delete all contacts and blocks of a user, in both directions, their picture and their read markers."""
+        ...
+
+    async def mark_read(self, mark: ReadMark) -> bool:
+        """Move a read marker forward; False where it is as far already. Of many at once the furthest is left."""
+        ...
+
+    async def read_marks(self, user: str, rooms: Sequence[str]) -> list[ReadMark]:
+        """How far a user has read these rooms, in no promised order; rooms without a marker are left out."""
+        ...
+
+    async def all_read_marks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ReadMark]:
+        """The first `limit` read markers by user and room, above these."""
+        ...
+
+    async def put_read_marks(self, marks: Sequence[ReadMark]) -> None:
+        """Store read markers just as they are, in place of those of the same users in the same rooms."""
+        ...
+
+    async def drop_read_mark(self, user: str, room: str) -> None:
+        """Delete a read marker if it is there."""
         ...
 
     async def seen(self, users: Mapping[str, int]) -> None:

@@ -150,9 +150,9 @@ class DirectoryActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.users(ids=ids, name_keys=name_keys))
 
-    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
+    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
         """Pass through."""
-        return await self._gate.call(lambda: self._backend.search_users(prefix, limit=limit))
+        return await self._gate.call(lambda: self._backend.search_users(prefix, after=after, limit=limit))
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
         """Pass through."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from storage.account_ports import Relations
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord
 from storage.gate import Gate
-from storage.records import Page
+from storage.records import Page, ReadMark
 
 
 class GatedRelations:
@@ -86,6 +86,26 @@ class GatedRelations:
     async def drop_relations(self, user: str) -> None:
         """Pass through."""
         await self._gate.call(lambda: self._backend.drop_relations(user), writes=True)
+
+    async def mark_read(self, mark: ReadMark) -> bool:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.mark_read(mark), writes=True)
+
+    async def read_marks(self, user: str, rooms: Sequence[str]) -> list[ReadMark]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.read_marks(user, rooms))
+
+    async def all_read_marks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ReadMark]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.all_read_marks(after=after, limit=limit))
+
+    async def put_read_marks(self, marks: Sequence[ReadMark]) -> None:
+        """Pass through."""
+        await self._gate.call(lambda: self._backend.put_read_marks(marks), writes=True)
+
+    async def drop_read_mark(self, user: str, room: str) -> None:
+        """Pass through."""
+        await self._gate.call(lambda: self._backend.drop_read_mark(user, room), writes=True)
 
     async def seen(self, users: Mapping[str, int]) -> None:
         """Pass through."""

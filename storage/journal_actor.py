@@ -184,6 +184,10 @@ class JournalActor:
             lambda: self._backend.messages(room, before=before, after=after, upto=upto, limit=limit)
         )
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.latest_messages(places))
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.items_by_key(room, keys))

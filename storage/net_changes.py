@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from storage.records import (
     Append,
+    Change,
     DropItem,
     DropItems,
     DropMember,
@@ -14,12 +15,19 @@ from storage.records import (
     MemberRecord,
     MessageRecord,
     PutItem,
+    PutMark,
     PutMember,
     PutMessage,
     PutRoom,
+    ReadMark,
     RoomRecord,
     Trim,
 )
+
+
+def furthest(one: ReadMark, other: ReadMark) -> ReadMark:
+    """Merge two read markers of one user in one room."""
+    return ReadMark(one.user, one.room, max(one.seq, other.seq), max(one.msg_no, other.msg_no))
 
 
 class NetChanges:
@@ -29,37 +37,44 @@ class NetChanges:
     commit is written once. `swept` and `trimmed` come first: what is put after them is among the others.
     """
 
-    __slots__ = ("_keys", "items", "members", "messages", "rooms", "swept", "trimmed")
+    __slots__ = ("_keys", "items", "marks", "members", "messages", "rooms", "swept", "trimmed")
 
     def __init__(self, appends: Sequence[Append]) -> None:
         self.rooms: dict[str, RoomRecord] = {}
         self.members: dict[tuple[str, str], MemberRecord | None] = {}  # None: dropped
         self.messages: dict[str, MessageRecord | None] = {}  # None: dropped
         self.items: dict[tuple[str, str, str], ItemRecord | None] = {}  # None: dropped
+        self.marks: dict[tuple[str, str], ReadMark] = {}  # (user, room) -> the furthest
         self.swept: dict[DropItems, None] = {}
         self.trimmed: dict[str, int] = {}  # room -> upto
         self._keys: dict[tuple[str, str], dict[str, None]] = {}  # (room, kind) -> the keys among `items`
         for append in appends:
             for change in append.changes:
-                match change:
-                    case PutRoom(room=room):
-                        self.rooms[room.id] = room
-                    case PutMember(member=member):
-                        self.members[member.room, member.user] = member
-                    case DropMember(room=room_id, user=user):
-                        self.members[room_id, user] = None
-                    case PutMessage(message=message):
-                        self.messages[message.id] = message
-                    case DropMessage(message=message_id):
-                        self.messages[message_id] = None
-                    case PutItem(item=item):
-                        self._set_item(item.room, item.kind, item.key, item)
-                    case DropItem(room=room_id, kind=kind, key=key):
-                        self._set_item(room_id, kind, key, None)
-                    case DropItems():
-                        self._sweep(change)
-                    case Trim(room=room_id, upto=upto):
-                        self._trim(room_id, upto)
+                self._take(change)
+
+    def _take(self, change: Change) -> None:
+        match change:
+            case PutRoom(room=room):
+                self.rooms[room.id] = room
+            case PutMember(member=member):
+                self.members[member.room, member.user] = member
+            case DropMember(room=room_id, user=user):
+                self.members[room_id, user] = None
+            case PutMessage(message=message):
+                self.messages[message.id] = message
+            case DropMessage(message=message_id):
+                self.messages[message_id] = None
+            case PutItem(item=item):
+                self._set_item(item.room, item.kind, item.key, item)
+            case DropItem(room=room_id, kind=kind, key=key):
+                self._set_item(room_id, kind, key, None)
+            case PutMark(mark=mark):
+                there = self.marks.get((mark.user, mark.room), mark)
+                self.marks[mark.user, mark.room] = furthest(there, mark)
+            case DropItems():
+                self._sweep(change)
+            case Trim(room=room_id, upto=upto):
+                self._trim(room_id, upto)
 
     def _set_item(self, room: str, kind: str, key: str, item: ItemRecord | None) -> None:
         self.items[room, kind, key] = item

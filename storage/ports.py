@@ -107,6 +107,13 @@ class Journal(Protocol):
         """
         ...
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """The newest message of each of up to a hundred rooms, or (room, seq) the newest at or below a seq.
+
+        They are in no promised order, tombstones included; a room without one is left out.
+        """
+        ...
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """The items of a room with these (kind, key), as of its last append, in no promised order."""
         ...
@@ -169,8 +176,8 @@ class Directory(Protocol):
         """The accounts with these ids or these folded names, in no promised order; unknown ones are left out."""
         ...
 
-    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
-        """Accounts whose `name_key` starts with this folded prefix, in name order, disabled ones left out."""
+    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
+        """Accounts whose `name_key` starts with this folded prefix and is above `after`, by it; no disabled ones."""
         ...
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:

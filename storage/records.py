@@ -102,6 +102,18 @@ class ItemRecord(Struct, frozen=True):
     seq: int = 0
 
 
+class ReadMark(Struct, frozen=True):
+    """How far somebody has read a room: up to `seq`, where its messages were numbered up to `msg_no`.
+
+    It only moves forward, so that writing one again, or late, is harmless: of two each field's larger one counts.
+    """
+
+    user: str
+    room: str
+    seq: int
+    msg_no: int
+
+
 class Entry(Struct, frozen=True):
     """One durable change of one room: the unit of the journal.
 
@@ -178,6 +190,12 @@ class DropItems(Struct, frozen=True, tag="drop_items"):
     prefix: str
 
 
+class PutMark(Struct, frozen=True, tag="mark"):
+    """Move a read marker forward, unless it is as far already."""
+
+    mark: ReadMark
+
+
 class Trim(Struct, frozen=True, tag="trim"):
     """Forget what was said at or below `upto`: messages, the items that hang on them, and their text in the journal.
 
@@ -195,7 +213,7 @@ TRIMMED = ("message.created", "message.updated")
 OVERALL = "audit"
 """The kind of items that is listed over all rooms."""
 
-Change = PutRoom | PutMember | DropMember | PutMessage | DropMessage | PutItem | DropItem | DropItems | Trim
+Change = PutRoom | PutMember | DropMember | PutMessage | DropMessage | PutItem | DropItem | DropItems | PutMark | Trim
 
 
 class Append(Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from storage.errors import Unstorable
-from storage.records import Append, Change, DropItem, DropItems, PutItem, PutMember, PutMessage, PutRoom
+from storage.records import Append, Change, DropItem, DropItems, PutItem, PutMark, PutMember, PutMessage, PutRoom
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
@@ -34,6 +34,8 @@ def check_changes(changes: Iterable[Change]) -> None:
                 check(message)
             case PutItem(item=item):
                 check(item)
+            case PutMark(mark=mark):
+                check(mark)
             case _:
                 check(change)
 

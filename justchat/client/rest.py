@@ -26,6 +26,7 @@ from justchat.client.rest_answers import (
     Member,
     MemberDetail,
     MessageView,
+    OwnRoom,
     PageOf,
     PinnedMessage,
     Profile,
@@ -146,9 +147,13 @@ class RestClient:
         """List the rooms that anybody may join."""
         return await self._requests.call("GET", "/rooms", Listing, query=query_of(public="true", q=q, cursor=cursor))
 
-    async def my_rooms(self, *, cursor: str | None = None) -> Listing:
-        """List the rooms of the caller."""
-        return await self._requests.call("GET", "/users/me/rooms", Listing, query=query_of(cursor=cursor))
+    async def my_rooms(self, *, cursor: str | None = None) -> PageOf[OwnRoom]:
+        """List the rooms of the caller, each with what is unread and what was said last."""
+        return await self._requests.call("GET", "/users/me/rooms", PageOf[OwnRoom], query=query_of(cursor=cursor))
+
+    async def read(self, room: str, seq: int) -> None:
+        """Say that everything up to `seq` has been read; it only moves forward."""
+        await self._requests.do("PUT", f"/rooms/{quoted(room)}/read", body={"seq": seq})
 
     async def room(self, room: str) -> RoomView:
         """Look at a room."""

@@ -285,6 +285,12 @@ class AuditItems(Struct, frozen=True):
     next_cursor: str | None = None
 
 
+class OwnRoom(RoomView, frozen=True):
+    """A room of the caller's, with what was said last in it; `me.unread` says how much of it they have not read."""
+
+    last_message: Message | None = None
+
+
 Listing = PageOf[RoomView]
 """A page of rooms."""
 

@@ -121,6 +121,10 @@ class Config(Struct, frozen=True, kw_only=True):
         Literal["yes", "no"],
         _text("Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served; they say nothing about this site."),
     ] = "yes"
+    page: Annotated[
+        Literal["yes", "no"],
+        _text("Whether the chat page is served at `/`; a site with a client of its own does without."),
+    ] = "yes"
 
     # How much one caller may ask for.
     trusted_proxies: Annotated[

@@ -23,7 +23,7 @@ from justchat.connections.patience import Patience
 from justchat.connections.renewal import renewed
 from justchat.connections.services import Services
 from justchat.connections.standing import Notice, Standing
-from justchat.connections.streams import Join, fetch_page, join_stream
+from justchat.connections.streams import Join, fetch_page, join_stream, mark_read
 from justchat.door.frames import PING, text_frame
 from justchat.door.socket import SocketClosed, WebSocket
 from justchat.rooms.commands import Accepted
@@ -37,6 +37,7 @@ from justchat.wire.frames import (
     Fetch,
     Hello,
     Ping,
+    Read,
     Refresh,
     Subscribe,
     Unsubscribe,
@@ -150,7 +151,7 @@ class Connection:
                 self.say(server_frames.pong(frame_id))
             case Hello(id=frame_id):
                 self.say(server_frames.error(_GREETED, frame_id=frame_id))
-            case Subscribe() | Unsubscribe() | Fetch():
+            case Subscribe() | Unsubscribe() | Fetch() | Read():
                 self._request(frame)
             case Refresh():
                 self._refresh_soon(frame)
@@ -199,8 +200,9 @@ class Connection:
     # Requests that read storage, one after the other.
 
     def _request(self, frame: Asked) -> None:
-        if self._standing.may_read is not None:
-            self.say(server_frames.error(self._standing.may_read, frame_id=frame.id, room=frame.room))
+        refusal = self._standing.may_write if isinstance(frame, Read) else self._standing.may_read
+        if refusal is not None:
+            self.say(server_frames.error(refusal, frame_id=frame.id, room=frame.room))
         elif self._line.ask(frame):
             self._serve_soon()
         else:
@@ -234,6 +236,8 @@ class Connection:
                     self._rejoins.setdefault(room, after + 1)
             case Fetch():
                 await fetch_page(self, self._services, request)
+            case Read():
+                await mark_read(self, self._services, request)
             case Unsubscribe(room=room, id=frame_id):
                 seq = self.unsubscribe(room)
                 self.say(server_frames.unsubscribed(room, reason="asked", seq=seq, frame_id=frame_id))

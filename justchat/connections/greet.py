@@ -18,6 +18,7 @@ from justchat.door.frames import text_frame
 from justchat.door.socket import Handshake, SocketClosed, WebSocket
 from justchat.ids import new_id
 from justchat.limiting.sockets import SocketPlace
+from justchat.rooms.reading import standing_of
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
 from justchat.wire.errors import ErrorCode, Refusal, encode_problem
@@ -25,7 +26,7 @@ from justchat.wire.frames import Hello, decode_frame, frame_id_of
 from justchat.wire.server_frames import UserView, WelcomeData, WelcomeRoom
 from justchat.wire.times import rfc3339
 from storage.errors import StorageError
-from storage.records import RoomRecord, UserRecord
+from storage.records import MemberRecord, RoomRecord, UserRecord
 
 _NO_TOKEN_IN_QUERY = Refusal(
     ErrorCode.UNAUTHENTICATED, "a token in the address ends up in logs: send it in a header or in hello"
@@ -142,25 +143,27 @@ class Greeter:
             code = CloseCode.OVERLOADED
         socket.close(int(code), refusal.code.value)
 
-    async def _rooms_of(self, user: UserRecord) -> list[RoomRecord]:
-        found: list[RoomRecord] = []
+    async def _rooms_of(self, user: UserRecord) -> list[WelcomeRoom]:
+        found: list[tuple[RoomRecord, MemberRecord]] = []
         cursor: str | None = None
         while len(found) < self._services.limits.subscriptions:
             page = await self._services.directory.rooms_of(user.id, cursor=cursor, limit=100)
-            found.extend(room for room, _ in page.items)
+            found.extend(page.items)
             cursor = page.next_cursor
             if cursor is None:
                 break
-        return found[: self._services.limits.subscriptions]
+        del found[self._services.limits.subscriptions :]
+        reads = await self._services.reading.of(user.id, [standing_of(room, member) for room, member in found])
+        return [WelcomeRoom(room.id, room.epoch, room.applied_seq, reads[room.id].unread) for room, _ in found]
 
-    def _welcome(self, connection: Connection, user: UserRecord, hello: Hello, rooms: list[RoomRecord]) -> None:
+    def _welcome(self, connection: Connection, user: UserRecord, hello: Hello, rooms: list[WelcomeRoom]) -> None:
         data = WelcomeData(
             connection_id=new_id("c"),
             user=UserView(user.id, user.username, user.display_name),
             server_time=rfc3339(self._services.wall_ms()),
             heartbeat_ms=round(self._services.limits.heartbeat_seconds * 1000),
             limits=self._services.public_limits,
-            rooms=tuple(WelcomeRoom(room.id, room.epoch, room.applied_seq) for room in rooms),
+            rooms=tuple(rooms),
         )
         joins = [
             Join(room, after=position.seq, replay=True, epoch=position.epoch or None, resumed=True)

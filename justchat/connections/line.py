@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from justchat.connections.streams import Join
-from justchat.wire.frames import Fetch, Subscribe, Unsubscribe
+from justchat.wire.frames import Fetch, Read, Subscribe, Unsubscribe
 
-Asked = Subscribe | Unsubscribe | Fetch
+Asked = Subscribe | Unsubscribe | Fetch | Read
 Request = Join | Asked
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from justchat.accounts.identity import Identity
 from justchat.connections.index import ConnectionIndex
 from justchat.limiting.pace import Paces
+from justchat.rooms.reading import Reading
 from justchat.rooms.room import Rooms
 from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import Limits
@@ -59,6 +60,7 @@ class Services:
         rooms: Rooms,
         journal: Journal,
         directory: Directory,
+        reading: Reading,
         index: ConnectionIndex,
         limits: ConnectionLimits,
         public_limits: Limits,
@@ -69,6 +71,7 @@ class Services:
         self.rooms = rooms
         self.journal = journal
         self.directory = directory
+        self.reading = reading
         self.index = index
         self.limits = limits
         self.public_limits = public_limits

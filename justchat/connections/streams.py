@@ -1,9 +1,10 @@
-"""The requests of a connection that read storage: joining a room's stream, and fetching a page of its past."""
+"""The requests of a connection that wait for storage: joining a room's stream, a page of its past, a read marker."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+import trio
 from msgspec import Struct
 
 from justchat.connections.services import ConnectionLimits, Services
@@ -14,7 +15,7 @@ from justchat.rooms.queries import Attach, Attached, OutOfReach
 from justchat.rooms.subscription import Sink, Subscription
 from justchat.wire import server_frames
 from justchat.wire.errors import ErrorCode, Refusal
-from justchat.wire.frames import Fetch, Subscribe
+from justchat.wire.frames import Fetch, Read, Subscribe
 from storage.records import Entry
 
 _TOO_MANY = Refusal(ErrorCode.FORBIDDEN, "this connection has as many subscriptions as are allowed")
@@ -143,6 +144,18 @@ async def fetch_page(connection: Subscriber, services: Services, fetch: Fetch) -
         more = len(entries) == len(found) > 0 and entries[0].seq > floor + 1
     frame = server_frames.page(fetch.room, frame_id=fetch.id, events=_bodies(entries), more=more, head_seq=access.head)
     connection.force(text_frame(frame))
+
+
+async def mark_read(connection: Subscriber, services: Services, read: Read) -> None:
+    """Move the user's read marker, and say how far it was wanted: the room's head at most."""
+    began = trio.current_time()
+    marked = await services.reading.mark(read.room, connection.user_id, upto=read.data.seq)
+    if isinstance(marked, Refusal):
+        _refuse(connection, Join(read.room, frame_id=read.id), marked)
+        return
+    commit_ms = round((trio.current_time() - began) * 1000, 3)
+    data = server_frames.AckData(queued_ms=0.0, commit_ms=commit_ms, changed=marked.changed)
+    connection.force(text_frame(server_frames.ack(read.room, frame_id=read.id, seq=marked.seq, data=data)))
 
 
 def _bodies(entries: list[Entry]) -> tuple[bytes, ...]:

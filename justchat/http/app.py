@@ -33,7 +33,9 @@ from justchat.http.permission_routes import PermissionRoutes
 from justchat.http.pin_routes import PinRoutes
 from justchat.http.profile_routes import ProfileRoutes
 from justchat.http.reaction_routes import ReactionRoutes
+from justchat.http.read_routes import ReadRoutes
 from justchat.http.report_routes import ReportRoutes
+from justchat.http.request_log import log_request
 from justchat.http.revision_routes import RevisionRoutes
 from justchat.http.room_list_routes import RoomListRoutes
 from justchat.http.room_routes import RoomRoutes
@@ -87,6 +89,7 @@ def create_app(system: System) -> QuartTrio:
         AuditRoutes(system),
         MessageRoutes(system),
         HistoryRoutes(system),
+        ReadRoutes(system),
         RevisionRoutes(system),
         ReactionRoutes(system),
         PinRoutes(system),
@@ -96,7 +99,8 @@ def create_app(system: System) -> QuartTrio:
         app.register_blueprint(routes.blueprint(), url_prefix=API_PREFIX)
     app.register_blueprint(SessionRoutes(system).root_blueprint())
     app.register_blueprint(HealthRoutes(system).blueprint())
-    app.register_blueprint(page_routes())
+    if system.config.page == "yes":
+        app.register_blueprint(page_routes())
     if system.config.api_docs == "yes":
         app.register_blueprint(document_routes(app))
     border = Border(system.config, operations_of(app), api_prefix=API_PREFIX)
@@ -116,6 +120,7 @@ async def _take_request_id() -> None:
 
 async def _stamp(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    log_request(response)
     return response
 
 

@@ -14,6 +14,7 @@ from justchat.accounts.sessions import Device
 from justchat.http.answers import Handler, Refused, handled
 from justchat.http.caller_address import caller_address, caller_is_local
 from justchat.http.pacing import count_stranger, count_user
+from justchat.http.request_log import remember_caller
 from justchat.wire.errors import ErrorCode, Refusal
 
 _NO_TOKEN = Refusal(ErrorCode.UNAUTHENTICATED, "send the header Authorization: Bearer <access token>")
@@ -35,6 +36,7 @@ async def identified(accounts: Accounts) -> Identity:
             count_stranger()
         raise Refused(identity)
     count_user(identity.user.id)
+    remember_caller(identity.user.id)
     return identity
 
 

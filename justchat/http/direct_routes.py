@@ -69,4 +69,4 @@ class DirectRoutes:
         made = granted(await room.post(command)).changed
         view = granted(await room.view(caller.id))
         location = {"Location": f"/api/v1/rooms/{room.id}"}
-        return await self._views.answer(view, status=201 if made else 200, headers=location)
+        return await self._views.answer(caller, view, status=201 if made else 200, headers=location)

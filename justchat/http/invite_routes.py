@@ -171,7 +171,7 @@ class InviteRoutes:
             raise Refused(_NO_SUCH_INVITE)
         room = self._system.rooms.room(name)
         granted(await room.post(JoinRoom(caller.id, invite_id(code))))
-        return await self._views.answer(granted(await room.view(caller.id)))
+        return await self._views.answer(caller, granted(await room.view(caller.id)))
 
 
 def _id_of(code: str) -> str:

@@ -12,15 +12,15 @@ from quart import Blueprint, Response
 
 from justchat.http.answers import PageAsk, Refused, page_answer, read_text
 from justchat.http.operation import Operation, PageOf, Query, blueprint_of
+from justchat.http.own_rooms import OwnRoom, OwnRooms
 from justchat.http.room_access import RoomAccess, page_queries
 from justchat.http.room_views import RoomViews
 from justchat.rooms.items import ItemKind
 from justchat.rooms.permissions import Visibility
-from justchat.rooms.queries import view_of_record
 from justchat.system import System
 from justchat.wire.errors import invalid
 from justchat.wire.server_frames import RoomView
-from storage.records import RoomRecord, UserRecord
+from storage.records import MemberRecord, RoomRecord, UserRecord
 
 _IDS_MAX: Final = 100
 _ID_MAX_CHARACTERS: Final = 64
@@ -34,6 +34,7 @@ class RoomListRoutes:
         self._directory = system.storage.directory
         self._access = RoomAccess(system)
         self._views = RoomViews(system)
+        self._own = OwnRooms(system)
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
@@ -55,8 +56,8 @@ class RoomListRoutes:
                 "GET",
                 "/users/me/rooms",
                 self.mine,
-                "List one's own rooms, the newest first",
-                answer=PageOf[RoomView],
+                "List one's own rooms, the newest first, with what is unread and what was said last",
+                answer=PageOf[OwnRoom],
                 query=page_queries(self._system.config),
             ),
         )
@@ -68,7 +69,7 @@ class RoomListRoutes:
     async def mine(self, caller: UserRecord) -> Response:
         ask = self._access.read_page()
         page = await self._directory.rooms_of(caller.id, cursor=ask.cursor, limit=ask.limit)
-        items = await self._views.named([view_of_record(room, member) for room, member in page.items])
+        items = await self._own.shown(caller, page.items)
         return page_answer(items, next_cursor=page.next_cursor)
 
     async def find(self, caller: UserRecord) -> Response:
@@ -96,16 +97,16 @@ class RoomListRoutes:
 
     async def _seen(self, caller: UserRecord, rows: list[RoomRecord] | tuple[RoomRecord, ...]) -> list[RoomView]:
         """Show those of the rooms that the caller may see."""
-        seen = []
+        seen: list[tuple[RoomRecord, MemberRecord | None]] = []
         for row in rows:
             if row.deleted_at is not None:
                 continue
             member = await self._directory.member(row.id, caller.id)
             if member is not None:
-                seen.append(view_of_record(row, member))
+                seen.append((row, member))
             elif row.visibility == Visibility.PUBLIC and not await self._is_banned(caller, row.id):
-                seen.append(view_of_record(row, None))
-        return await self._views.named(seen)
+                seen.append((row, None))
+        return await self._views.of_rows(caller, seen)
 
     async def _is_banned(self, caller: UserRecord, room: str) -> bool:
         found = await self._directory.items(ItemKind.BAN.value, room=room, prefix=caller.id, cursor=None, limit=1)

@@ -95,7 +95,7 @@ class RoomRoutes:
         room = self._system.rooms.room(new_id("r"))
         granted(await room.post(create_command(body, caller.id, epoch=new_id("e"), members=members)))
         view = granted(await room.view(caller.id))
-        return await self._views.answer(view, status=201, headers={"Location": f"/api/v1/rooms/{room.id}"})
+        return await self._views.answer(caller, view, status=201, headers={"Location": f"/api/v1/rooms/{room.id}"})
 
     async def _find_members(self, named: tuple[str, ...]) -> tuple[str, ...]:
         """Resolve names and ids, or refuse with every unknown one."""
@@ -117,7 +117,7 @@ class RoomRoutes:
         return tuple(dict.fromkeys(user.id for user in living))
 
     async def look(self, caller: UserRecord, room: str) -> Response:
-        return await self._views.answer(await self._access.view(caller, room))
+        return await self._views.answer(caller, await self._access.view(caller, room))
 
     async def update(self, caller: UserRecord, room: str) -> Response:
         command = update_command(await read_body(update_body), caller.id)
@@ -125,7 +125,7 @@ class RoomRoutes:
         if read_if_match() is not None:
             command = replace(command, head_seq=wanted_head(granted(await handle.view(caller.id))))
         await self._access.post(room, command)
-        return await self._views.answer(granted(await handle.view(caller.id)))
+        return await self._views.answer(caller, granted(await handle.view(caller.id)))
 
     async def delete(self, caller: UserRecord, room: str) -> Response:
         await self._access.post(room, DeleteRoom(caller.id))

@@ -48,6 +48,7 @@ class UserRoutes:
                     Query("q", _Prefix, "How the username begins, in any case; either this or `ids`"),
                     Query("ids", _Ids, f"Up to {_IDS_MAX} ids, separated by commas"),
                     Query("limit", Annotated[int, Meta(ge=1, le=_FOUND_MAX)], "How many at most, for `q`"),
+                    Query("cursor", Annotated[str, Meta(max_length=TEXT_MAX_CHARACTERS)], "Where to go on, for `q`"),
                 ),
             ),
             Operation(
@@ -88,9 +89,11 @@ class UserRoutes:
                 raise Refused(invalid("/ids", f"at most {_IDS_MAX} ids at once", code="too_many"))
             # What somebody said outlives their account: whoever wrote it can still be looked up.
             users = [user for user in await self._directory.users(ids=wanted) if is_shown(user)]
-        elif prefix:
-            found = await self._directory.search_users(fold_name(prefix), limit=limit)
-            users = [user for user in found if is_present(user)]
-        else:
+            return page_answer([user_view(user) for user in users], next_cursor=None)
+        if not prefix:
             raise Refused(invalid("/q", "give q (a prefix of the name) or ids", code="missing"))
-        return page_answer([user_view(user) for user in users], next_cursor=None)
+        found = await self._directory.search_users(fold_name(prefix), after=read_text("cursor"), limit=limit + 1)
+        page = found[:limit]
+        users = [user for user in page if is_present(user)]
+        next_cursor = page[-1].name_key if len(found) > limit else None
+        return page_answer([user_view(user) for user in users], next_cursor=next_cursor)

@@ -1,6 +1,6 @@
 """What belongs to accounts, kind by kind and in the order of its keys: how it is read, put and dropped in any store.
 
-So that a copy and its proof go over sessions, credentials, contacts, blocks and pictures in one way.
+So that a copy and its proof go over sessions, credentials, contacts, blocks, pictures and read markers in one way.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from justchat.operate.site import PAGE, Site
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, CredentialRecord, SessionRecord
+from storage.records import ReadMark
 
 R = TypeVar("R", bound=Struct)
 
@@ -56,6 +57,7 @@ async def each_kind(here: Site, there: Site, visit: Visit) -> None:
     await visit("contacts", contact_rows(here), contact_rows(there))
     await visit("blocks", block_rows(here), block_rows(there))
     await visit("pictures", picture_rows(here), picture_rows(there))
+    await visit("read markers", read_mark_rows(here), read_mark_rows(there))
 
 
 def session_rows(site: Site) -> Rows[SessionRecord]:
@@ -99,6 +101,17 @@ def block_rows(site: Site) -> Rows[BlockRecord]:
         key=lambda block: (block.user, block.other),
         put=site.relations.put_blocks,
         drop=lambda block: site.relations.unblock(block.user, block.other),
+    )
+
+
+def read_mark_rows(site: Site) -> Rows[ReadMark]:
+    """Go over read markers."""
+    return Rows(
+        page=PAGE,
+        read=lambda after, limit: site.relations.all_read_marks(after=after, limit=limit),
+        key=lambda mark: (mark.user, mark.room),
+        put=site.relations.put_read_marks,
+        drop=lambda mark: site.relations.drop_read_mark(mark.user, mark.room),
     )
 
 

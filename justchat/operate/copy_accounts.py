@@ -1,4 +1,4 @@
-"""The copy of accounts and of what belongs to them: sessions, credentials, contacts, blocks and pictures.
+"""The copy of accounts and of what belongs to them: sessions, credentials, contacts, blocks, pictures, read markers.
 
 The target is made to hold what the source holds, by comparing the two. So it does not matter where a former copy
 stopped, nor what has become of the source since. Accounts are never deleted, so one that is only in the target is not

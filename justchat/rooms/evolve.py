@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 from justchat.rooms.items import Ban, Invite, Mute, Pin, Spoke, reaction_key
 from justchat.rooms.message_states import changed_messages
 from justchat.rooms.permissions import Kind, Visibility
-from justchat.rooms.state import Held, RoomState, Stamp
+from justchat.rooms.state import RECENT_KEPT, Held, LastPost, RoomState, Stamp
 from justchat.wire.events import (
     Event,
     HistoryTrimmed,
@@ -84,8 +84,11 @@ def _posted(state: RoomState, event: MessageCreated, stamp: Stamp) -> RoomState:
     held, author = state.held, event.message.author
     if state.settings.slow_mode_seconds:
         held = replace(held, spoke=held.spoke.set(author, Spoke(author, stamp.ts)))
-    loaded = _loaded(state, event)
-    return replace(state, head_seq=stamp.seq, last_msg_no=event.message.msg_no, held=held, loaded=loaded)
+    loaded, msg_no = _loaded(state, event), event.message.msg_no
+    # One beyond those that are kept has had its marker written with the post that pushed it out.
+    others = [post for post in state.recent[-RECENT_KEPT:] if post.user != author]
+    recent = (*others, LastPost(author, stamp.seq, msg_no))
+    return replace(state, head_seq=stamp.seq, last_msg_no=msg_no, held=held, recent=recent, loaded=loaded)
 
 
 def _loaded(state: RoomState, event: Event) -> Map[str, Message]:

@@ -30,7 +30,7 @@ from justchat.rooms.items import (
     sweep_item,
 )
 from justchat.rooms.message_states import messages_gone, messages_touched, threads_touched
-from justchat.rooms.state import RoomState, Stamp, settings_doc
+from justchat.rooms.state import RECENT_KEPT, RoomState, Stamp, settings_doc
 from justchat.wire.events import (
     Event,
     HistoryTrimmed,
@@ -73,9 +73,11 @@ from storage.records import (
     DropMember,
     MessageRecord,
     PutItem,
+    PutMark,
     PutMember,
     PutMessage,
     PutRoom,
+    ReadMark,
     RoomRecord,
     Trim,
 )
@@ -112,6 +114,10 @@ def is_audited(event: Event) -> bool:
 
 def _posted(after: RoomState, message: Message, stamp: Stamp) -> list[Change]:
     changes: list[Change] = [put_message(message, seq=stamp.seq)]
+    if len(after.recent) > RECENT_KEPT:
+        # The row names them no longer, so what they have read by writing is remembered where the others' is.
+        gone = after.recent[0]
+        changes.append(PutMark(ReadMark(gone.user, after.id, gone.seq, gone.msg_no)))
     if message.thread_root is not None:
         if message.thread_root in after.loaded:
             changes.append(put_message(after.loaded[message.thread_root], seq=stamp.seq))

@@ -13,7 +13,7 @@ from justchat.rooms.commands import NO_SUCH_ROOM, NOT_A_MEMBER, Command
 from justchat.rooms.kept_commands import KeptCommand
 from justchat.rooms.permissions import Kind, Permission, Role, Visibility, permissions_of
 from justchat.rooms.rules.decision import lacks
-from justchat.rooms.state import RoomState, circumstances_of, stored_pair, stored_settings
+from justchat.rooms.state import RoomState, circumstances_of, last_post, stored_pair, stored_settings
 from justchat.rooms.subscription import Subscription
 from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import MeView, RoomView, UserView
@@ -91,6 +91,8 @@ class Access(Struct, frozen=True):
     """What a user may do as of `head`; entries above `floor` and up to `head` were visible to them at that moment.
 
     History is trimmed up to `trimmed`; where `floor` is above that, it is the user who does not see so far back.
+    `last_msg_no` is how many messages were numbered, `joined_seq` where a member came in; 0 for others. `wrote` are seq
+    and msg_no of their last post, if they are among those who posted last.
     """
 
     role: Role | None
@@ -99,6 +101,9 @@ class Access(Struct, frozen=True):
     epoch: str
     floor: int = 0
     trimmed: int = 0
+    last_msg_no: int = 0
+    joined_seq: int = 0
+    wrote: tuple[int, int] = (0, 0)
 
     def missing(self, permission: Permission) -> Refusal | None:
         """Refuse a user who sees the room and lacks a permission that no mute takes."""
@@ -119,6 +124,7 @@ def access_of(state: RoomState | None, user: str) -> Access | Refusal:
     room = visible_to(state, user)
     if isinstance(room, Refusal):
         return room
+    member, wrote = room.members.get(user), last_post(room.recent, user)
     return Access(
         room.role_of(user),
         room.allowed(user),
@@ -126,6 +132,9 @@ def access_of(state: RoomState | None, user: str) -> Access | Refusal:
         room.epoch,
         room.floor_of(user),
         room.held.floor_seq,
+        room.last_msg_no,
+        0 if member is None else member.joined_seq,
+        (0, 0) if wrote is None else (wrote.seq, wrote.msg_no),
     )
 
 

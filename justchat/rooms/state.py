@@ -20,18 +20,31 @@ from storage.records import ItemRecord, MemberRecord, RoomRecord, RoomSnapshot, 
 
 T = TypeVar("T")
 
+# How many of those who posted last a room's row names.
+RECENT_KEPT = 8
+
 # How many recent posts are remembered in memory; older repeats are found by the store's unique index.
 SENT_KEPT = 512
+
+
+class LastPost(Struct, frozen=True, array_like=True):
+    """The last post of a user: who writes has read what is above."""
+
+    user: str
+    seq: int
+    msg_no: int
 
 
 class StoredSettings(RoomSettings, frozen=True):
     """A room's settings as its row keeps them, with what else rows are asked for, if there is any.
 
-    `overrides` are the deviations from the roles' defaults, `pair` the two whose direct room it is.
+    `overrides` are the deviations from the roles' defaults, `pair` the two whose direct room it is, `recent` the last
+    posts of those who posted last.
     """
 
     overrides: Overrides | UnsetType = UNSET
     pair: tuple[str, ...] | UnsetType = UNSET
+    recent: tuple[LastPost, ...] | UnsetType = UNSET
 
 
 _settings = msgspec.json.Decoder(StoredSettings)
@@ -56,7 +69,8 @@ class RoomState(Struct, frozen=True):
     """What a room is as of `head_seq`.
 
     `sent` remembers recent posts by (sender, client_msg_id). `loaded` and `reacted` hold the messages and the keys of
-    the reactions that the commands of the present batch refer to, and are empty between batches.
+    the reactions that the commands of the present batch refer to, and are empty between batches. `recent` are the last
+    posts of those who posted last, the latest last: one more than RECENT_KEPT where the first is about to go.
     """
 
     id: str
@@ -74,6 +88,7 @@ class RoomState(Struct, frozen=True):
     deleted_at: int | None = None
     overrides: Overrides = {}
     held: Held = Held()
+    recent: tuple[LastPost, ...] = ()
     sent: Map[tuple[str, str], Sent] = Map()
     loaded: Map[str, Message] = Map()
     reacted: Map[str, bool] = Map()
@@ -134,13 +149,31 @@ def stored_pair(record: RoomRecord) -> tuple[str, ...]:
     return () if pair is UNSET else pair
 
 
+def last_post(recent: tuple[LastPost, ...], user: str) -> LastPost | None:
+    """Find the user's last post, if they are among those who posted last."""
+    return next((post for post in recent if post.user == user), None)
+
+
+def stored_recent(record: RoomRecord) -> tuple[LastPost, ...]:
+    """Read the last posts of those who posted last from a room's row."""
+    recent = _settings.decode(record.settings).recent
+    return () if recent is UNSET else recent
+
+
+def without_recent(record: RoomRecord) -> StoredSettings:
+    """Read all of a room's settings but who posted last."""
+    return replace(_settings.decode(record.settings), recent=UNSET)
+
+
 def settings_doc(state: RoomState) -> bytes:
-    """Write what `stored_settings` and `stored_pair` read."""
+    """Write what `stored_settings`, `stored_pair` and `stored_recent` read."""
     pair = tuple(sorted(state.members)) if state.kind is Kind.DIRECT else UNSET
-    if not state.overrides and pair is UNSET:
+    if not state.overrides and not state.recent and pair is UNSET:
         return _encode(state.settings)
     public = {name: getattr(state.settings, name) for name in RoomSettings.__struct_fields__}
-    return _encode(StoredSettings(**public, overrides=state.overrides or UNSET, pair=pair))
+    return _encode(
+        StoredSettings(**public, overrides=state.overrides or UNSET, pair=pair, recent=state.recent or UNSET)
+    )
 
 
 def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:
@@ -165,6 +198,7 @@ def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:
         deleted_at=room.deleted_at,
         overrides=overrides,
         held=_held(snapshot.items),
+        recent=stored_recent(room),
     )
 
 

@@ -35,7 +35,7 @@ export class Chat {
     Object.assign(this, { session, people, onChange, onNotice, onSignIn });
     this.me = session.user;
     people.learn(this.me);
-    this.reads = new Reads(this.me.id);
+    this.reads = new Reads((room, seq) => this.connection.tell({ type: "read", room, data: { seq } }));
     this.unsent = new Unsent({ user: this.me.id, send: (item) => this.#post(item), words: (room, refusal) => this.words(room, refusal), onChange, onNotice });
     this.connection = new Connection({
       hello: () => this.#hello(),
@@ -57,6 +57,7 @@ export class Chat {
   stop() {
     clearInterval(this.ticker);
     this.roster.stop();
+    this.reads.stop();
     this.staying.stop();
     this.connection.stop();
   }
@@ -136,9 +137,9 @@ export class Chat {
   /** Everything up to the newest event has been seen. */
   read(room) {
     if (!room.loaded || (room.unread === 0 && room.readSeq === room.last)) return;
+    if (room.unread > 0) this.reads.set(room.id, room.last);
     room.unread = 0;
     room.readSeq = room.last;
-    this.reads.set(room.id, room.last);
     this.onChange();
   }
 
@@ -148,10 +149,11 @@ export class Chat {
     if (present) {
       // Lists do not say who is muted; a room that is loaded knows better what I may do in it.
       present.learn(present.loaded ? { ...info, me: undefined } : info);
+      present.readElsewhere(info);
       return;
     }
     const room = new Room(info);
-    room.readSeq = this.reads.of(room.id) ?? room.last;
+    room.begin(info);
     room.epoch = this.#covered.get(room.id)?.epoch ?? room.epoch;
     this.rooms.set(room.id, room);
     if (room.id === this.active) this.#load(room);
@@ -163,7 +165,7 @@ export class Chat {
   remove(id) {
     if (!this.rooms.delete(id)) return;
     for (const item of this.unsent.of(id)) this.unsent.discard(item.id);
-    this.reads.keepOnly(this.rooms);
+    this.reads.forget(id);
     if (this.active === id) this.active = null;
     this.onChange();
   }
@@ -254,6 +256,7 @@ export class Chat {
     }
     if (this.room && !this.room.loaded) this.#load(this.room);
     for (const id of this.unsent.rooms()) this.unsent.flush(id);
+    this.reads.flush();
     this.#reload();
   }
 
@@ -339,7 +342,7 @@ export class Chat {
     if (room.last >= room.head) room.lagging = false;
     this.#settle(event);
     const { type, data, actor } = event;
-    if (type === "message.created" && actor !== this.me.id) room.unread += 1;
+    if (type === "message.created") room.posted(event, actor === this.me.id);
     if (ENDS.has(type) && (type === "room.deleted" || data.user === this.me.id)) this.#ended(room, event);
     else this.roster.changed(room, event);
     this.onChange();

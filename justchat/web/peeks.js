@@ -14,13 +14,13 @@ export class Peeks {
   async run() {
     if (this.#busy) return;
     this.#busy = true;
-    const { connection, me } = this.chat;
+    const { connection } = this.chat;
     const silent = this.chat.sorted().filter((room) => !room.loaded && !room.preview).slice(0, ROOMS);
     for (const room of silent) {
       if (!connection.live) break;
       const data = { before: room.last + 1, limit: EVENTS };
       const page = await connection.ask({ type: "fetch", room: room.id, data }).catch(() => null);
-      if (page && !room.loaded) room.peek(page.data.events, me.id);
+      if (page && !room.loaded) room.peek(page.data.events);
       this.chat.onChange();
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }

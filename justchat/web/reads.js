@@ -1,43 +1,36 @@
-// How far this person has read each room, remembered in this browser.
+// Telling the server how far this person has read: of each room the newest, all of them at most once a second.
+
+const PAUSE_MS = 1000;
 
 export class Reads {
-  #seqs;
+  #seqs = new Map(); // room -> the seq that is still to be told
+  #timer = null;
 
-  constructor(user) {
-    this.key = `justchat.read.${user}`;
-    this.#seqs = this.#restored();
-  }
-
-  of(room) {
-    return this.#seqs[room] ?? null;
+  /** `tell(room, seq)` is false where it cannot be told now. */
+  constructor(tell) {
+    this.tell = tell;
   }
 
   set(room, seq) {
-    this.#seqs[room] = seq;
-    this.#store();
+    this.#seqs.set(room, seq);
+    if (this.#timer === null) this.flush();
   }
 
-  /** Forget rooms that are gone. */
-  keepOnly(rooms) {
-    const kept = Object.entries(this.#seqs).filter(([room]) => rooms.has(room));
-    if (kept.length === Object.keys(this.#seqs).length) return;
-    this.#seqs = Object.fromEntries(kept);
-    this.#store();
+  /** Tell what is left to be told. */
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#seqs.size === 0) return;
+    for (const [room, seq] of this.#seqs) if (this.tell(room, seq)) this.#seqs.delete(room);
+    this.#timer = setTimeout(() => this.flush(), PAUSE_MS);
   }
 
-  #store() {
-    try {
-      localStorage.setItem(this.key, JSON.stringify(this.#seqs));
-    } catch {
-      // Only a convenience: without storage everything counts as read.
-    }
+  forget(room) {
+    this.#seqs.delete(room);
   }
 
-  #restored() {
-    try {
-      return JSON.parse(localStorage.getItem(this.key)) ?? {};
-    } catch {
-      return {};
-    }
+  stop() {
+    clearTimeout(this.#timer);
+    this.#seqs.clear();
   }
 }

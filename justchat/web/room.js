@@ -55,6 +55,28 @@ export class Room {
     return kind === "channel" ? "Only moderators write in this channel." : "You may not write in this room.";
   }
 
+  /** Begin with what the list of my rooms says: how far I have read, and what was said last. */
+  begin({ me, last_message: message }) {
+    this.unread = me?.unread ?? 0;
+    this.readSeq = me?.read_seq ?? this.last;
+    if (!message) return;
+    const { id, seq, author, body, created_at: ts, deleted } = message;
+    this.preview = { ts, seq, author, body, id, deleted };
+  }
+
+  /** Somebody has posted; who posts has read what is above. */
+  posted({ seq }, isMine) {
+    this.unread = isMine ? 0 : this.unread + 1;
+    if (isMine) this.readSeq = seq;
+  }
+
+  /** I may have read more of it on another device. */
+  readElsewhere({ me, head_seq: head }) {
+    if (!(me?.read_seq > this.readSeq) || head !== this.last) return;
+    this.unread = me.unread;
+    this.readSeq = me.read_seq;
+  }
+
   /** Take over newer facts about the room itself; where its journal stands is not among them. */
   learn(info) {
     if (!info || typeof info !== "object") return;
@@ -96,12 +118,9 @@ export class Room {
     this.#rewind([...fresh, ...this.events]);
   }
 
-  /** Guess preview and unread count from the newest events of a room that is not open. */
-  peek(events, me) {
+  /** Find a preview in the newest events of a room that is not open. */
+  peek(events) {
     for (const event of events) this.#look(event);
-    if (this.readSeq !== null) {
-      this.unread = events.filter((event) => event.type === "message.created" && event.seq > this.readSeq && event.actor !== me).length;
-    }
   }
 
   /** Forget the far past of a room that was left for another. */

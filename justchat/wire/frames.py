@@ -105,6 +105,12 @@ class FetchData(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("give before or after, not both")
 
 
+class ReadData(Struct, frozen=True, forbid_unknown_fields=True):
+    """Up to which seq everything has been read."""
+
+    seq: Seq
+
+
 class RefreshData(Struct, frozen=True, forbid_unknown_fields=True):
     """The access token to stay by."""
 
@@ -197,6 +203,14 @@ class Fetch(Struct, frozen=True, forbid_unknown_fields=True, tag="fetch"):
     id: FrameId | None = None
 
 
+class Read(Struct, frozen=True, forbid_unknown_fields=True, tag="read"):
+    """Say how far one has read a room; answered by `ack`, with the seq that counts, or `error`."""
+
+    room: Id
+    data: ReadData
+    id: FrameId | None = None
+
+
 class Refresh(Struct, frozen=True, forbid_unknown_fields=True, tag="refresh"):
     """Stay by another access token of the same user; answered by `refreshed` or `error`."""
 
@@ -213,7 +227,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag="ping"):
 CommandFrame = Send | Edit | Delete | React | Unreact | Pin | Unpin
 """What changes a room. The other frames ask for something, or are about the connection itself."""
 
-ClientFrame = Hello | Subscribe | Unsubscribe | CommandFrame | Fetch | Refresh | Ping
+ClientFrame = Hello | Subscribe | Unsubscribe | CommandFrame | Fetch | Read | Refresh | Ping
 FRAME_TYPES: Final = (
     "hello",
     "subscribe",
@@ -226,6 +240,7 @@ FRAME_TYPES: Final = (
     "pin",
     "unpin",
     "fetch",
+    "read",
     "refresh",
     "ping",
 )

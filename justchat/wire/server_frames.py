@@ -44,11 +44,12 @@ class UserView(Struct, frozen=True, omit_defaults=True):
 
 
 class WelcomeRoom(Struct, frozen=True):
-    """Where a room of the user stands."""
+    """Where a room of the user stands, and how many of its messages they have not read."""
 
     id: str
     epoch: str
     head_seq: int
+    unread: int = 0
 
 
 class WelcomeData(Struct, frozen=True):
@@ -62,11 +63,16 @@ class WelcomeData(Struct, frozen=True):
     rooms: tuple[WelcomeRoom, ...]
 
 
-class MeView(Struct, frozen=True):
-    """What the caller is in a room; `role` is null for a visitor of a public room."""
+class MeView(Struct, frozen=True, omit_defaults=True):
+    """What the caller is in a room; `role` is null for a visitor of a public room.
+
+    Over REST it says how far a member has read, and how many messages were posted since; not over the WebSocket.
+    """
 
     role: str | None
     permissions: tuple[str, ...]
+    unread: int | None = None
+    read_seq: int | None = None
 
 
 class RoomView(Struct, frozen=True, omit_defaults=True):

@@ -96,10 +96,11 @@ class MemoryDirectory:
         found += [store.users_by_name.get(name_key) for name_key in name_keys]
         return list({user.id: user for user in found if user is not None}.values())
 
-    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
+    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
         await trio.lowlevel.checkpoint()
-        return list(islice(self._users_from(prefix), max(limit, 0)))
+        found = (user for user in self._users_from(prefix) if after is None or user.name_key > after)
+        return list(islice(found, max(limit, 0)))
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
         """Return the first `limit` accounts by id, above `after`, disabled ones included."""

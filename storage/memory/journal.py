@@ -137,6 +137,16 @@ class MemoryJournal:
             start = max(0, end - max(limit, 0))
         return [self._store.messages[message] for _, message in order[start:end]]
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Return the newest message of each room, or the newest at or below a seq."""
+        await trio.lowlevel.checkpoint()
+        found: list[MessageRecord] = []
+        for room, upto in dict.fromkeys(places):
+            order = self._store.message_order.get(room, [])
+            end = len(order) if upto is None else bisect_right(order, upto, key=_seq)
+            found += [self._store.messages[message] for _, message in order[max(end - 1, 0) : end]]
+        return found
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Return the items of a room with these (kind, key)."""
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""Contacts, blocks and pictures in RAM."""
+"""Contacts, blocks, pictures and read markers in RAM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
 from storage.listing import page_of
 from storage.memory.store import MemoryStore
-from storage.records import Page
+from storage.records import Page, ReadMark
 from storage.storable import check, check_text, check_texts
 
 
@@ -137,7 +137,7 @@ class MemoryRelations:
         return [self._store.avatars[user] for user in found]
 
     async def drop_relations(self, user: str) -> None:
-        """Delete all contacts and blocks of a user, in both directions, and their picture."""
+        """Delete all contacts and blocks of a user, in both directions, their picture and their read markers."""
         await trio.lowlevel.checkpoint()
         check_text(user)
         for other in list(self._store.contacts.get(user, {})):
@@ -146,6 +146,40 @@ class MemoryRelations:
         for blocks in self._store.blocks.values():
             blocks.pop(user, None)
         self._store.avatars.pop(user, None)
+        self._store.read_marks.pop(user, None)
+
+    async def mark_read(self, mark: ReadMark) -> bool:
+        """Move a read marker forward; False where it is as far already."""
+        await trio.lowlevel.checkpoint()
+        check(mark)
+        return self._store.move_mark(mark)
+
+    async def read_marks(self, user: str, rooms: Sequence[str]) -> list[ReadMark]:
+        """Return how far a user has read these rooms."""
+        await trio.lowlevel.checkpoint()
+        marks = self._store.read_marks.get(user, {})
+        return [marks[room] for room in dict.fromkeys(rooms) if room in marks]
+
+    async def all_read_marks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ReadMark]:
+        """Return the first `limit` read markers by user and room, above these."""
+        await trio.lowlevel.checkpoint()
+        pairs = ((user, room) for user, marks in self._store.read_marks.items() for room in marks)
+        found = sorted(pair for pair in pairs if pair > after)[: max(limit, 0)]
+        return [self._store.read_marks[user][room] for user, room in found]
+
+    async def put_read_marks(self, marks: Sequence[ReadMark]) -> None:
+        """Store read markers just as they are."""
+        await trio.lowlevel.checkpoint()
+        for mark in marks:
+            check(mark)
+        for mark in marks:
+            self._store.read_marks.setdefault(mark.user, {})[mark.room] = mark
+
+    async def drop_read_mark(self, user: str, room: str) -> None:
+        """Delete a read marker."""
+        await trio.lowlevel.checkpoint()
+        check_texts((user, room))
+        self._store.read_marks.get(user, {}).pop(room, None)
 
     async def seen(self, users: Mapping[str, int]) -> None:
         """Remember when these users were last there; times only move forward."""

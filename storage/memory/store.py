@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from storage.account_records import AvatarRecord, ContactRecord, CredentialRecord, SessionRecord
+from storage.net_changes import furthest
 from storage.records import (
     TRIMMED,
     Append,
@@ -25,9 +26,11 @@ from storage.records import (
     MemberRecord,
     MessageRecord,
     PutItem,
+    PutMark,
     PutMember,
     PutMessage,
     PutRoom,
+    ReadMark,
     RoomRecord,
     Trim,
     UserRecord,
@@ -50,6 +53,7 @@ class MemoryStore:
         "message_order",
         "messages",
         "name_keys",
+        "read_marks",
         "rooms",
         "rooms_of",
         "sent",
@@ -75,6 +79,7 @@ class MemoryStore:
         self.contacts: dict[str, dict[str, ContactRecord]] = {}  # user -> other -> record, which is there twice
         self.blocks: dict[str, dict[str, int]] = {}  # user -> other -> since when
         self.avatars: dict[str, AvatarRecord] = {}
+        self.read_marks: dict[str, dict[str, ReadMark]] = {}  # user -> room -> mark
         self.rooms: dict[str, RoomRecord] = {}
         self.members: dict[str, dict[str, MemberRecord]] = {}  # room -> user -> record
         self.rooms_of: dict[str, set[str]] = {}  # user -> rooms
@@ -130,6 +135,14 @@ class MemoryStore:
         if old is not None:
             del self.credentials_by_digest[old.kind, old.digest]
 
+    def move_mark(self, mark: ReadMark) -> bool:
+        """Move a read marker forward; False where it is as far already."""
+        marks = self.read_marks.setdefault(mark.user, {})
+        there = marks.get(mark.room)
+        moved = mark if there is None else furthest(there, mark)
+        marks[mark.room] = moved
+        return moved != there
+
     def apply(self, append: Append) -> None:
         """Add entries, which must be without conflict, and apply the changes."""
         for entry in append.entries:
@@ -174,6 +187,8 @@ class MemoryStore:
                 self.items.get(room_id, {}).pop((kind, key), None)
             case DropItems(room=room_id, kind=kind, prefix=prefix):
                 self._drop_items(room_id, lambda item: item.kind == kind and item.key.startswith(prefix))
+            case PutMark(mark=mark):
+                self.move_mark(mark)
             case Trim(room=room_id, upto=upto):
                 self._trim(room_id, upto)
 

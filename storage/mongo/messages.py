@@ -89,6 +89,21 @@ class Messages:
         messages = await self._database.read(find) if limit > 0 and low < top else []
         return messages[::-1] if after is None else messages
 
+    async def latest(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Return the newest message of each room, or the newest at or below a seq."""
+        wanted = list(dict.fromkeys(places))
+
+        async def find(of: Collections) -> list[MessageRecord]:
+            # One look at the index for each: grouped, the server would read all messages of these rooms.
+            found: list[MessageRecord] = []
+            for room, upto in wanted:
+                where: Document = {"room": room, "seq": {"$lte": MAX_SEQ if upto is None else min(upto, MAX_SEQ)}}
+                newest = await of.messages.find(where).sort("seq", -1).limit(1).to_list()
+                found += map(message_of, newest)
+            return found
+
+        return await self._database.read(find) if wanted else []
+
 
 # On the asyncio side.
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, CredentialRecord, SessionRecord
 from storage.postgres.connection import Row
 from storage.postgres.rows import record_of, user_of
-from storage.records import UserRecord
+from storage.records import ReadMark, UserRecord
 
 SESSION_FIELDS = len(SessionRecord.__struct_fields__)
 CREDENTIAL_FIELDS = len(CredentialRecord.__struct_fields__)
@@ -48,3 +48,8 @@ def block_of(row: Row) -> BlockRecord:
 def avatar_of(row: Row) -> AvatarRecord:
     """Make a picture of a row of `avatars`."""
     return record_of(AvatarRecord, row)
+
+
+def read_mark_of(row: Row) -> ReadMark:
+    """Make a read marker of a row of `read_marks`."""
+    return record_of(ReadMark, row)

@@ -1,4 +1,7 @@
-"""Every statement about sessions, credentials, contacts, blocks and pictures; a test looks at the plan of each."""
+"""Every statement about sessions, credentials, contacts, blocks, pictures and read markers.
+
+A test looks at the plan of each.
+"""
 
 # ruff: noqa: S608  # what is put together here are constants
 
@@ -202,6 +205,31 @@ AVATAR = "SELECT user_id, id, media_type, data FROM avatars WHERE user_id = $1"
 ALL_AVATARS = "SELECT user_id, id, media_type, data FROM avatars WHERE user_id > $1 ORDER BY user_id LIMIT $2"
 
 DROP_AVATAR = "DELETE FROM avatars WHERE user_id = $1"
+
+# Read markers.
+
+READ_MARK_COLUMNS = "user_id, room, seq, msg_no"
+
+PUT_READ_MARK = f"""
+INSERT INTO read_marks ({READ_MARK_COLUMNS}) VALUES ($1, $2, $3, $4)
+ON CONFLICT (user_id, room) DO UPDATE SET seq = excluded.seq, msg_no = excluded.msg_no
+"""
+
+READ_MARKS = f"""
+SELECT m.*
+FROM unnest($2::text[]) AS asked (room)
+CROSS JOIN LATERAL (
+    SELECT {READ_MARK_COLUMNS} FROM read_marks WHERE user_id = $1 AND room = asked.room LIMIT 1
+) AS m
+"""
+
+ALL_READ_MARKS = f"""
+SELECT {READ_MARK_COLUMNS} FROM read_marks WHERE (user_id, room) > ($1, $2) ORDER BY user_id, room LIMIT $3
+"""
+
+DROP_READ_MARK = "DELETE FROM read_marks WHERE user_id = $1 AND room = $2"
+
+DROP_READ_MARKS_OF = "DELETE FROM read_marks WHERE user_id = $1"
 
 # Of two who leave at once and are each other's, one waits for the other before it locks any row.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock($1)"

@@ -54,6 +54,7 @@ TABLES = (
     "journal_mark",
     "members",
     "messages",
+    "read_marks",
     "rooms",
     "sessions",
     "users",

@@ -109,13 +109,13 @@ class PostgresDirectory:
         rows = await self._pool.fetch(sql.USERS, list(dict.fromkeys(ids)), list(dict.fromkeys(name_keys)))
         return list({row[0]: user_of(row) for row in rows}.values())
 
-    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
-        end = prefix_end(prefix)
+    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
+        low, end = key_range(prefix, after)
         if end is None:
-            rows = await self._pool.fetch(sql.USERS_FROM, prefix, max(limit, 0))
+            rows = await self._pool.fetch(sql.USERS_FROM, low, max(limit, 0))
         else:
-            rows = await self._pool.fetch(sql.USERS_BETWEEN, prefix, end, max(limit, 0))
+            rows = await self._pool.fetch(sql.USERS_BETWEEN, low, end, max(limit, 0))
         return [user_of(row) for row in rows]
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:

@@ -146,6 +146,13 @@ class PostgresJournal:
         rows = await self._pool.fetch(sql.MESSAGES_UPTO, room, top, max(limit, 0))
         return [message_of(row) for row in reversed(rows)]
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Return the newest message of each room, or the newest at or below a seq."""
+        asked = list(dict.fromkeys(places))
+        tops = [MAX_SEQ if upto is None else upto for _, upto in asked]
+        rows = await self._pool.fetch(sql.LATEST_MESSAGES, [room for room, _ in asked], tops)
+        return [message_of(row) for row in rows]
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Return the items of a room with these (kind, key), after an append still under way."""
         await self._pool.settle()

@@ -1,4 +1,4 @@
-"""Writes projections: the rows of rooms, members, messages and items that entries amount to.
+"""Writes projections: the rows of rooms, members, messages, items and read markers that entries amount to.
 
 `apply` writes them whatever is there. `apply_guarded` is for a store whose journal is another database, where writing
 them may be late, repeated or tried by two at once: it writes where they are due and nowhere else. Both run inside the
@@ -15,7 +15,7 @@ from storage.net_changes import NetChanges
 from storage.postgres import statements as sql
 from storage.postgres.connection import Connection
 from storage.postgres.rows import columns_of
-from storage.records import TRIMMED, Append, ItemRecord, MemberRecord, MessageRecord, RoomRecord
+from storage.records import TRIMMED, Append, ItemRecord, MemberRecord, MessageRecord, ReadMark, RoomRecord
 
 LOCK_ROUNDS = 3
 
@@ -27,13 +27,14 @@ def no_fault(_: str) -> None:
 async def apply(connection: Connection, net: NetChanges) -> None:
     """Write all of it, in one round trip unless something is dropped."""
     await _drop(connection, net)
-    members, messages, items, rooms = _members(net), _messages(net), _items(net), _rooms(net)
-    if items:
+    members, messages, items, marks, rooms = _members(net), _messages(net), _items(net), _marks(net), _rooms(net)
+    if items or marks:
         await connection.execute(
             sql.PUT_ALL_WITH_ITEMS,
             *columns_of(MemberRecord, members),
             *columns_of(MessageRecord, messages),
             *columns_of(ItemRecord, items),
+            *columns_of(ReadMark, marks),
             *columns_of(RoomRecord, rooms),
         )
     elif members or messages:
@@ -77,6 +78,8 @@ async def apply_guarded(
         await connection.execute(sql.PUT_MESSAGES, *columns_of(MessageRecord, messages))
     if items := _items(net):
         await connection.execute(sql.PUT_ITEMS, *columns_of(ItemRecord, items))
+    if marks := _marks(net):
+        await connection.execute(sql.MOVE_READ_MARKS, *columns_of(ReadMark, marks))
     fault("before_rooms")
     if rooms := _rooms(net):
         await connection.execute(sql.PUT_ROOMS, *columns_of(RoomRecord, rooms))
@@ -149,6 +152,10 @@ def _messages(net: NetChanges) -> list[MessageRecord]:
 
 def _items(net: NetChanges) -> list[ItemRecord]:
     return [item for _, item in sorted(net.items.items()) if item is not None]
+
+
+def _marks(net: NetChanges) -> list[ReadMark]:
+    return [mark for _, mark in sorted(net.marks.items())]
 
 
 def _rooms(net: NetChanges) -> list[RoomRecord]:

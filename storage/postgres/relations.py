@@ -1,4 +1,4 @@
-"""Contacts, blocks and pictures in a PostgreSQL database."""
+"""Contacts, blocks, pictures and read markers in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from msgspec.structs import astuple
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
 from storage.listing import contacts_page, page_of
 from storage.postgres import account_statements as sql
-from storage.postgres.account_rows import avatar_of, block_of, contact_of
+from storage.postgres.account_rows import avatar_of, block_of, contact_of, read_mark_of
 from storage.postgres.connection import Connection
 from storage.postgres.pool import PostgresPool
-from storage.postgres.statements import SEEN
-from storage.records import Page
+from storage.postgres.rows import columns_of
+from storage.postgres.statements import MOVE_READ_MARKS, SEEN
+from storage.records import Page, ReadMark
 from storage.storable import check, check_text, check_texts
 
 LOCK = 0x4A757374_4C656176  # "JustLeav"
@@ -109,7 +110,7 @@ class PostgresRelations:
         return [avatar_of(row) for row in await self._pool.fetch(sql.ALL_AVATARS, after, max(limit, 0))]
 
     async def drop_relations(self, user: str) -> None:
-        """Delete all contacts and blocks of a user, in both directions, and their picture."""
+        """Delete all contacts and blocks of a user, in both directions, their picture and their read markers."""
         check_text(user)
 
         async def write(connection: Connection) -> None:
@@ -120,10 +121,34 @@ class PostgresRelations:
                 sql.DROP_BLOCKS_OF,
                 sql.DROP_BLOCKS_ON,
                 sql.DROP_AVATAR,
+                sql.DROP_READ_MARKS_OF,
             ):
                 await connection.execute(statement, user)
 
         await self._pool.write(write)
+
+    async def mark_read(self, mark: ReadMark) -> bool:
+        """Move a read marker forward; False where it is as far already."""
+        check(mark)
+        columns = columns_of(ReadMark, [mark])
+        return await self._pool.write(lambda connection: connection.execute(MOVE_READ_MARKS, *columns)) == "INSERT 0 1"
+
+    async def read_marks(self, user: str, rooms: Sequence[str]) -> list[ReadMark]:
+        """Return how far a user has read these rooms."""
+        return [read_mark_of(row) for row in await self._pool.fetch(sql.READ_MARKS, user, list(dict.fromkeys(rooms)))]
+
+    async def all_read_marks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ReadMark]:
+        """Return the first `limit` read markers by user and room, above these."""
+        return [read_mark_of(row) for row in await self._pool.fetch(sql.ALL_READ_MARKS, *after, max(limit, 0))]
+
+    async def put_read_marks(self, marks: Sequence[ReadMark]) -> None:
+        """Store read markers just as they are."""
+        in_order = {(mark.user, mark.room): mark for mark in marks}
+        await self._put(sql.PUT_READ_MARK, [in_order[key] for key in sorted(in_order)])
+
+    async def drop_read_mark(self, user: str, room: str) -> None:
+        """Delete a read marker."""
+        await self._write(sql.DROP_READ_MARK, user, room)
 
     async def seen(self, users: Mapping[str, int]) -> None:
         """Remember when these users were last there; times only move forward."""

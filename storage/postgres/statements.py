@@ -92,6 +92,15 @@ MESSAGES_AFTER = (
 
 MESSAGES_UPTO = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE room = $1 AND seq <= $2 ORDER BY seq DESC LIMIT $3"
 
+LATEST_MESSAGES = f"""
+SELECT m.*
+FROM unnest($1::text[], $2::bigint[]) AS asked (room, upto)
+CROSS JOIN LATERAL (
+    SELECT {MESSAGE_COLUMNS} FROM messages
+    WHERE room = asked.room AND seq <= asked.upto ORDER BY seq DESC LIMIT 1
+) AS m
+"""
+
 ROOM_COLUMNS = (
     "id, kind, visibility, name, name_key, topic, created_by, created_at, epoch, settings, applied_seq, last_msg_no, "
     "deleted_at"
@@ -175,6 +184,15 @@ ON CONFLICT (room, kind, key) DO UPDATE SET
     doc = excluded.doc, held = excluded.held, due_at = excluded.due_at, seq = excluded.seq
 """
 
+# The furthest is left, whoever comes first.
+_MOVE_READ_MARKS = """
+INSERT INTO read_marks (user_id, room, seq, msg_no)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[])
+ON CONFLICT (user_id, room) DO UPDATE SET
+    seq = greatest(read_marks.seq, excluded.seq), msg_no = greatest(read_marks.msg_no, excluded.msg_no)
+WHERE excluded.seq > read_marks.seq OR excluded.msg_no > read_marks.msg_no
+"""
+
 _INSERT_ROOMS = f"""
 INSERT INTO rooms ({ROOM_COLUMNS})
 SELECT * FROM unnest(
@@ -205,11 +223,16 @@ PUT_ITEMS = _numbered(_PUT_ITEMS)
 
 PUT_ROOMS = _numbered(_PUT_ROOMS)
 
+MOVE_READ_MARKS = _numbered(_MOVE_READ_MARKS)
+
 PUT_ALL = _numbered(f"WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}) {_PUT_ROOMS}")
 
-PUT_ALL_WITH_ITEMS = _numbered(
-    f"WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}), put_items AS ({_PUT_ITEMS}) {_PUT_ROOMS}"
-)
+# Read markers are as rare as items: they come with the posts of rooms in which many speak.
+PUT_ALL_WITH_ITEMS = _numbered(f"""
+WITH put_members AS ({_PUT_MEMBERS}), put_messages AS ({_PUT_MESSAGES}), put_items AS ({_PUT_ITEMS}),
+     move_read_marks AS ({_MOVE_READ_MARKS})
+{_PUT_ROOMS}
+""")
 
 DELETE_MEMBER = "DELETE FROM members WHERE room = $1 AND user_id = $2"
 

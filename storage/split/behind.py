@@ -19,6 +19,7 @@ from storage.records import (
     DropMessage,
     Entry,
     PutItem,
+    PutMark,
     PutMember,
     PutMessage,
     PutRoom,
@@ -186,5 +187,7 @@ def _row(change: Change) -> Row:
             return "item", room_id, kind, key
         case DropItems(room=room_id, kind=kind, prefix=prefix):
             return "swept", room_id, kind, prefix
+        case PutMark(mark=mark):
+            return "mark", mark.room, mark.user
         case Trim(room=room_id):
             return "trim", room_id

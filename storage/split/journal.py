@@ -170,6 +170,12 @@ class SplitJournal:
             raise ValueError("give before or after, not both")
         return await self._messages.page(room, before=before, after=after, upto=upto, limit=limit)
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Return the newest message of each room, or the newest at or below a seq; none that is about to be trimmed."""
+        floors = self._projector.floors()
+        found = await self._messages.latest(places)
+        return [message for message in found if message.seq > floors.get(message.room, message.seq - 1)]
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Return the items of a room with these (kind, key), after what is behind has been written."""
         await self._catch_up_with(room)

@@ -8,7 +8,7 @@ from msgspec import json
 from msgspec.structs import astuple, replace
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, CredentialRecord, SessionRecord
-from storage.records import UserRecord
+from storage.records import ReadMark, UserRecord
 from storage.sqlite.rows import Row, user_of
 
 SESSION_FIELDS = len(SessionRecord.__struct_fields__)
@@ -55,6 +55,11 @@ def block_of(row: Row) -> BlockRecord:
 def avatar_of(row: Row) -> AvatarRecord:
     """Make a picture of a row of `avatars`."""
     return AvatarRecord(*row)  # type: ignore[arg-type]
+
+
+def read_mark_of(row: Row) -> ReadMark:
+    """Make a read marker of a row of `read_marks`."""
+    return ReadMark(*row)  # type: ignore[arg-type]
 
 
 def is_taken(error: sqlite3.IntegrityError) -> bool:

@@ -1,4 +1,7 @@
-"""Every statement about sessions, credentials, contacts, blocks and pictures; a test looks at the plan of each."""
+"""Every statement about sessions, credentials, contacts, blocks, pictures and read markers.
+
+A test looks at the plan of each.
+"""
 
 # ruff: noqa: S608  # what is put together here are constants of this file
 
@@ -169,3 +172,26 @@ AVATAR = "SELECT user, id, media_type, data FROM avatars WHERE user = ?"
 ALL_AVATARS = "SELECT user, id, media_type, data FROM avatars WHERE user > ? ORDER BY user LIMIT ?"
 
 DROP_AVATAR = "DELETE FROM avatars WHERE user = ?"
+
+# Read markers.
+
+MOVE_READ_MARK = """
+INSERT INTO read_marks (user, room, seq, msg_no) VALUES (?, ?, ?, ?)
+ON CONFLICT (user, room) DO UPDATE SET seq = max(seq, excluded.seq), msg_no = max(msg_no, excluded.msg_no)
+WHERE excluded.seq > seq OR excluded.msg_no > msg_no
+"""
+
+PUT_READ_MARK = """
+INSERT INTO read_marks (user, room, seq, msg_no) VALUES (?, ?, ?, ?)
+ON CONFLICT (user, room) DO UPDATE SET seq = excluded.seq, msg_no = excluded.msg_no
+"""
+
+READ_MARK = "SELECT user, room, seq, msg_no FROM read_marks WHERE user = ? AND room = ?"
+
+ALL_READ_MARKS = """
+SELECT user, room, seq, msg_no FROM read_marks WHERE (user, room) > (?, ?) ORDER BY user, room LIMIT ?
+"""
+
+DROP_READ_MARK = "DELETE FROM read_marks WHERE user = ? AND room = ?"
+
+DROP_READ_MARKS_OF = "DELETE FROM read_marks WHERE user = ?"

@@ -99,9 +99,10 @@ class SqliteDirectory:
 
         return await self._database.read(read, snapshot=True)
 
-    async def search_users(self, prefix: str, *, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, in name order."""
-        rows = await self._fetch(sql.USERS_BY_PREFIX, (prefix, bound(prefix_end(prefix)), max(limit, 0)))
+    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
+        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
+        low, end = key_range(prefix, after)
+        rows = await self._fetch(sql.USERS_BY_PREFIX, (low, bound(end), max(limit, 0)))
         return [user_of(row) for row in rows]
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:

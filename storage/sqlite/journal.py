@@ -153,6 +153,16 @@ class SqliteJournal:
         rows = await self._fetch(sql.MESSAGES_UPTO, (room, top, max(limit, 0)))
         return [message_of(row) for row in reversed(rows)]
 
+    async def latest_messages(self, places: Sequence[tuple[str, int | None]]) -> list[MessageRecord]:
+        """Return the newest message of each room, or the newest at or below a seq."""
+
+        def read(connection: sqlite3.Connection) -> list[MessageRecord]:
+            asked = ((room, MAX_SEQ if upto is None else upto, 1) for room, upto in dict.fromkeys(places))
+            found = (connection.execute(sql.MESSAGES_UPTO, values).fetchone() for values in asked)
+            return [message_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
     async def items_by_key(self, room: str, keys: Sequence[tuple[str, str]]) -> list[ItemRecord]:
         """Return the items of a room with these (kind, key), after an append still under way."""
         await self._database.settle()

@@ -1,4 +1,4 @@
-"""Writes projections: the rows of rooms, members, messages and items that entries amount to.
+"""Writes projections: the rows of rooms, members, messages, items and read markers that entries amount to.
 
 It runs inside the caller's transaction, with no statement for what there is none of.
 """
@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 from storage.listing import prefix_end
 from storage.net_changes import NetChanges
 from storage.sqlite import statements as sql
+from storage.sqlite.account_statements import MOVE_READ_MARK
 from storage.sqlite.rows import bound
 
 
@@ -26,6 +27,7 @@ def apply(connection: sqlite3.Connection, net: NetChanges) -> None:
         (sql.PUT_MESSAGE, [astuple(message) for message in net.messages.values() if message is not None]),
         (sql.DELETE_ITEM, [key for key, item in net.items.items() if item is None]),
         (sql.PUT_ITEM, [astuple(item) for item in net.items.values() if item is not None]),
+        (MOVE_READ_MARK, [astuple(mark) for mark in net.marks.values()]),
         (sql.PUT_ROOM, [astuple(room) for room in net.rooms.values()]),
     ):
         if rows:

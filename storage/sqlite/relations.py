@@ -1,4 +1,4 @@
-"""Contacts, blocks and pictures in a SQLite file."""
+"""Contacts, blocks, pictures and read markers in a SQLite file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from msgspec.structs import astuple
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
 from storage.listing import contacts_page, page_of
-from storage.records import Page
+from storage.records import Page, ReadMark
 from storage.sqlite import account_statements as sql
-from storage.sqlite.account_rows import avatar_of, block_of, contact_of
+from storage.sqlite.account_rows import avatar_of, block_of, contact_of, read_mark_of
 from storage.sqlite.database import Database
 from storage.sqlite.rows import Row
 from storage.sqlite.statements import SEEN
@@ -121,7 +121,7 @@ class SqliteRelations:
         return [avatar_of(row) for row in await self._fetch(sql.ALL_AVATARS, (after, max(limit, 0)))]
 
     async def drop_relations(self, user: str) -> None:
-        """Delete all contacts and blocks of a user, in both directions, and their picture."""
+        """Delete all contacts and blocks of a user, in both directions, their picture and their read markers."""
         check_text(user)
 
         def write(connection: sqlite3.Connection) -> None:
@@ -131,10 +131,38 @@ class SqliteRelations:
                 sql.DROP_BLOCKS_OF,
                 sql.DROP_BLOCKS_ON,
                 sql.DROP_AVATAR,
+                sql.DROP_READ_MARKS_OF,
             ):
                 connection.execute(statement, (user,))
 
         await self._database.write(write)
+
+    async def mark_read(self, mark: ReadMark) -> bool:
+        """Move a read marker forward; False where it is as far already."""
+        check(mark)
+        row = astuple(mark)
+        return await self._database.write(lambda connection: connection.execute(sql.MOVE_READ_MARK, row).rowcount == 1)
+
+    async def read_marks(self, user: str, rooms: Sequence[str]) -> list[ReadMark]:
+        """Return how far a user has read these rooms."""
+
+        def read(connection: sqlite3.Connection) -> list[ReadMark]:
+            found = (connection.execute(sql.READ_MARK, (user, room)).fetchone() for room in dict.fromkeys(rooms))
+            return [read_mark_of(row) for row in found if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
+    async def all_read_marks(self, *, after: tuple[str, str] = ("", ""), limit: int) -> list[ReadMark]:
+        """Return the first `limit` read markers by user and room, above these."""
+        return [read_mark_of(row) for row in await self._fetch(sql.ALL_READ_MARKS, (*after, max(limit, 0)))]
+
+    async def put_read_marks(self, marks: Sequence[ReadMark]) -> None:
+        """Store read markers just as they are."""
+        await self._put(sql.PUT_READ_MARK, marks)
+
+    async def drop_read_mark(self, user: str, room: str) -> None:
+        """Delete a read marker."""
+        await self._write(sql.DROP_READ_MARK, user, room)
 
     async def seen(self, users: Mapping[str, int]) -> None:
         """Remember when these users were last there; times only move forward."""

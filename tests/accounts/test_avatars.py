@@ -19,7 +19,7 @@ from justchat.accounts.pictures import MADE_MAX_BYTES, Pictures, PictureWorkerBr
 from justchat.wire.errors import ErrorCode, Refusal
 from tests.accounts.pictures import FORMS, animated, chunk, colour_at, opened, picture, png
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 async def made(data: bytes, media_type: str = "image/png") -> Image.Image:

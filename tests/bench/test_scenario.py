@@ -50,7 +50,7 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
     """One line each, with what it measures."""
     assert main(["--list"]) == OK
     lines = capsys.readouterr().out.splitlines()
-    names = ["fanout", "idle", "send", "actors", "resume", "journal", "growth"]
+    names = ["fanout", "idle", "send", "actors", "resume", "journal", "growth", "logins"]
     assert [line.split()[0] for line in lines] == list(SCENARIOS) == names
 
 

@@ -19,6 +19,7 @@ TINY = {
     "actors": "--count 200 --batch 8 --rounds 2",
     "resume": "--clients 10 --few 5 --many 300",
     "journal": "--modes sqlite --rooms 1,2 --senders 2 --seconds 0.05 --rounds 2",
+    "logins": "--logins-per-second 5 --bcrypt-cost 4 --seconds 0.3",
     "growth": "--modes sqlite --entries 300 --few-entries 60 --pages 3 --users 50 --searches 8",
 }
 FIGURES = {
@@ -28,11 +29,14 @@ FIGURES = {
     "actors": {"us", "plain_us"},
     "resume": {"caught_up_p50_ms", "caught_up_p99_ms", "gapless"},
     "journal": {"entries_per_second", "p50_ms", "p99_ms", "entries_per_commit", "own_cpu_us_per_entry"},
+    "logins": {"pong_p50_ms", "pong_p99_ms", "server_cores"},
     "growth": {"read_p50_ms", "read_back_p50_ms", "messages_before_p50_ms", "messages_after_p99_ms"},
 }
 
 
-@pytest.mark.parametrize("scenario", list(TINY))
+@pytest.mark.parametrize(
+    "scenario", ["actors", *(pytest.param(name, marks=pytest.mark.thorough) for name in TINY if name != "actors")]
+)
 def test_a_scenario_measures_and_its_checks_hold(scenario: str, tmp_path: Path) -> None:
     """The figures are there, every check has passed, and the databases are gone."""
     file = tmp_path / "figures.json"

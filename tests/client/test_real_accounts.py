@@ -26,7 +26,7 @@ from tests.client.sign_in_desk import PASSWORD, Desk
 from tests.client.test_real_server import QUICK
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 OTHER_PASSWORD = "battery staple horse"
 PNG = bytes.fromhex(

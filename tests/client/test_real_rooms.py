@@ -21,7 +21,7 @@ from justchat.wire.server_frames import RoomView
 from tests.client.script import take
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 PASSWORD = "correct horse battery"
 

@@ -166,6 +166,10 @@ async def test_rest_covers_accounts_rooms_and_members(real: ServerProcess) -> No
         await other.join(room.id)
         message = await other.post(room.id, "hi", client_msg_id="k")
         assert await rest.message(message.id) == message
+        (own,) = [view for view in (await rest.my_rooms()).items if view.id == room.id]
+        assert (own.me.unread, own.last_message and own.last_message.id) == (1, message.id)
+        await rest.read(room.id, message.seq)
+        assert ((await rest.room(room.id)).me.unread, (await rest.room(room.id)).me.read_seq) == (0, message.seq)
         await rest.delete_message(message.id)
         assert (await rest.message(message.id)).deleted
         await rest.delete_room(room.id)

@@ -63,6 +63,7 @@ SOME_VALUE = {
     "journal": "mongodb://h/chat",
     "migrate": "no",
     "api_docs": "no",
+    "page": "no",
     "lobby": "no",
     "log_level": "debug",
     "log_format": "json",

@@ -19,12 +19,13 @@ from justchat.connections.streams import Join
 from justchat.rooms.commands import Accepted, Command, CreateRoom
 from justchat.rooms.mentions import resolver
 from justchat.rooms.permissions import Kind, Visibility
+from justchat.rooms.reading import Reading
 from justchat.rooms.room import Rooms
 from justchat.rooms.room_actor import RoomLimits, RoomPorts
 from justchat.wire.errors import Refusal
 from justchat.wire.server_frames import Limits
 from storage.errors import StorageUnavailable
-from storage.memory import MemoryDirectory, MemoryJournal, MemoryStore
+from storage.memory import MemoryDirectory, MemoryJournal, MemoryRelations, MemoryStore
 from storage.records import Append, Entry
 from tests.connections.fake_socket import FakeSocket
 from tests.rooms.world import OWNER, ROOM, message, virtual_ms
@@ -174,6 +175,7 @@ async def open_house(
             rooms=rooms,
             journal=journal,
             directory=directory,
+            reading=Reading(rooms, journal, MemoryRelations(journal._store)),
             index=index,
             limits=limits,
             public_limits=PUBLIC_LIMITS,

@@ -23,6 +23,7 @@ hello       -       bad     bad     bad     bad     bad     bad     bad     bad 
 subscribe   -       sub     sub     sub     sub     sub     sub     outside outside outside outside sub     sub
 unsubscribe -       unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub   unsub
 fetch       -       page    page    page    page    page    page    outside outside outside outside page    page
+read        -       ack     ack     ack     ack     ack     ack     outside outside outside outside outside outside
 refresh     -       old     old     old     old     old     old     old     old     old     old     old     old
 ping        -       pong    pong    pong    pong    pong    pong    pong    pong    pong    pong    pong    pong
 send        -       ack     ack     ack     ack     no      muted   outside outside outside banned  outside outside
@@ -85,6 +86,8 @@ def data_of(frame: str, target: str) -> dict[str, Any] | None:
             return {"message": target, "body": "other words"}
         case "react" | "unreact":
             return {"message": target, "emoji": THUMB if frame == "unreact" else "🎉"}
+        case "read":
+            return {"seq": 3}
         case "refresh":
             return {"token": "one that nobody made"}
         case "delete" | "pin" | "unpin":
@@ -130,7 +133,8 @@ async def answers_by(identity: Identity) -> dict[str, str]:
     return found
 
 
-COMMANDS = {kind.__struct_config__.tag for kind in get_args(CommandFrame)}
+# What needs the right to write: read markers are nobody's business but their owner's, and are kept all the same.
+COMMANDS = {"read", *(kind.__struct_config__.tag for kind in get_args(CommandFrame))}
 # These are about the connection itself, whoever it is.
 OWN = {"hello": "invalid_frame", "refresh": "unauthenticated", "ping": "pong"}
 LOOKS = {"subscribe": "subscribed", "unsubscribe": "unsubscribed", "fetch": "page"}

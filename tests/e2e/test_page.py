@@ -109,6 +109,31 @@ def test_a_message_in_another_room_is_counted_until_the_room_is_opened(open_wind
     bo.assert_quiet()
 
 
+def test_what_is_new_is_counted_from_the_start_and_read_on_every_device(open_window: OpenWindow) -> None:
+    """What was said while nobody was there is in the list at once; read in one window, it is read in the next one."""
+    ada, bo, other = open_window(), open_window(), open_window()
+    bo_name = fresh("bo")
+    bo.sign_up(bo_name)
+    bo.page.goto("about:blank")
+    ada.sign_up(fresh("ada"))
+    ada.make_room("Harbour", people=(bo_name,))
+    for text in ("one", "two", "three"):
+        ada.say(text)
+    ada.expect_messages("one", "two", "three")
+    bo.page.go_back()
+    row = bo.room_row("Harbour")
+    expect(row.locator(".badge")).to_have_text("3")
+    expect(row).to_contain_text("three")
+    bo.open_room("Harbour")
+    bo.expect_messages("one", "two", "three")
+    expect(row.locator(".badge")).to_have_count(0)
+    other.sign_in(bo_name)
+    expect(other.room_row("Harbour")).to_contain_text("three")
+    expect(other.room_row("Harbour").locator(".badge")).to_have_count(0)
+    bo.assert_quiet()
+    other.assert_quiet()
+
+
 def test_a_reload_keeps_the_history_and_the_place(open_window: OpenWindow) -> None:
     """The person is still signed in, the same room is open, and it shows the same messages."""
     ada = open_window()

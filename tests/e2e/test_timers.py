@@ -12,7 +12,7 @@ from tests.support.rest import Caller, register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 @pytest.fixture

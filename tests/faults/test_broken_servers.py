@@ -18,7 +18,7 @@ from tests.faults.load import PATIENCE_SECONDS, Cast, Crowd, cast, gather, on_as
 from tests.faults.speaker import Speaker
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 HONEST = "tests.faults.broken.honest"
 FAULTS = {

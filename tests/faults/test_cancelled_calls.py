@@ -20,7 +20,7 @@ from tests.faults.seeds import seed_of
 from tests.faults.site import KINDS, Kind, site_of
 from tests.storage.samples import a_user, posts
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 CALLERS = 16
 SETTLE_SECONDS = 20.0

@@ -24,7 +24,7 @@ from tests.faults.seeds import seed_of
 from tests.faults.site import KINDS, Kind, Site, site_of
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 # Of one call to the store, and of one post. In the split store a commit waits 2 s for projections that are late.
 DEADLINES: dict[Kind, tuple[float, float]] = {"postgres": (2.0, 3.0), "split": (4.0, 5.0)}

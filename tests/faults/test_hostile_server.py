@@ -129,6 +129,7 @@ async def test_hostile_connections_leave_a_server_as_it_was(rig: Rig, count: int
 
 
 @_sizes(100, 5_000, 900)
+@pytest.mark.thorough
 async def test_known_people_may_not_send_what_they_like_either(rig: Rig, count: int, growth_kib: int) -> None:
     """T18 after hello: random bytes and broken frames end that one connection, with a code that says why."""
     choice = random.Random(seed_of("hostile members"))
@@ -168,6 +169,7 @@ def _nonsense(choice: random.Random) -> bytes:
 
 
 @_sizes(300, 5_000, 900)
+@pytest.mark.thorough
 async def test_poisonous_json_is_refused_and_reaches_no_actor(rig: Rig, count: int, growth_kib: int) -> None:
     """T7: each is answered with an error, over the socket and over REST; no room restarts, and history is untouched."""
     choice = random.Random(seed_of("poison"))
@@ -220,6 +222,7 @@ async def _over_socket(line: Participant, room: str, raw: bytes) -> str:
 
 
 @_sizes(200, 20_000, 1800)
+@pytest.mark.thorough
 async def test_people_who_come_and_go_at_any_moment_leave_no_trace(rig: Rig, count: int, growth_kib: int) -> None:
     """T25: they leave in the middle of hello, subscribe or a stream; no subscription stays, the room falls asleep."""
     choice = random.Random(seed_of("come and go"))

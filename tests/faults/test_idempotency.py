@@ -23,7 +23,7 @@ from tests.faults.seeds import seed_of
 from tests.faults.speaker import Speaker
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 BATCH = 25
 # Where the server dies: after the first two, what was stored was not told to whoever sent it.

@@ -42,6 +42,7 @@ def test_killed_under_load_it_loses_repeats_and_misorders_nothing(tmp_path: Path
     assert outcome.report.resumes >= 8 * 4
 
 
+@pytest.mark.thorough
 def test_killed_between_deciding_and_answering_it_keeps_what_it_wrote_and_says_so_later(tmp_path: Path) -> None:
     """A kill before the commit, between commit and fan-out, and between fan-out and ack; the outcome is never guessed.
 

@@ -14,7 +14,7 @@ from tests.faults.seeds import seed_of
 from tests.faults.site import KINDS, Kind, site_of
 from tests.support.server import running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 SHORT = Course(kills=1, acks=40, between=(20, 40), people=4, rooms=3)
 # The stand-in for MongoDB reads a whole collection where a real one looks into an index: it must not become a long one,

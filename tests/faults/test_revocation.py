@@ -252,6 +252,7 @@ async def _nobody_reads_on(rig: Rig, races: list[Race]) -> None:
 @pytest.mark.parametrize("visibility", ["private", "public"])
 @pytest.mark.parametrize("added_again", [False, True])
 @pytest.mark.parametrize("point", ["nowhere", *CRASH_POINTS])
+@pytest.mark.thorough
 async def test_the_batch_that_removes_a_member_ends_the_subscription_at_the_same_point_with_and_without_a_crash(
     rig: Rig, visibility: str, point: str, added_again: bool
 ) -> None:
@@ -315,6 +316,7 @@ async def test_visitors_of_a_public_room_are_shown_out_when_it_turns_private(rig
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)
+@pytest.mark.thorough
 async def test_a_member_added_in_a_crash_hears_of_it_all_the_same(rig: Rig, point: str) -> None:
     """A connection that wants all its user's rooms gets the new one, beginning with the event that added them."""
     api, switches = rig.api, rig.switches

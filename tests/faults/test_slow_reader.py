@@ -216,6 +216,7 @@ class SlowReader:
         pytest.param(FULL, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
     ],
 )
+@pytest.mark.thorough
 async def test_a_slow_member_lags_and_catches_up_and_the_others_do_not_notice(tmp_path: Path, size: Size) -> None:
     """T9: `lagging`, every seq in order, `caught_up`, no close; the others' p99 and the server's memory hold."""
     seed = seed_of("slow reader")
@@ -312,6 +313,7 @@ async def _fill(rig: Rig, owner: Person, room: str) -> None:
     line.drop()
 
 
+@pytest.mark.thorough
 async def test_a_reader_that_makes_slow_progress_is_neither_stalled_nor_dead(impatient: Rig) -> None:
     """Pings and pongs are stuck behind what it has yet to read; that it goes on reading is the sign of life."""
     owner, member = impatient.api.people(2)
@@ -358,6 +360,7 @@ async def test_a_reader_that_makes_no_progress_is_closed_as_stalled(impatient: R
     back.drop()
 
 
+@pytest.mark.thorough
 async def test_pages_asked_for_at_once_wait_for_their_reader(impatient: Rig) -> None:
     """Thirty of the largest pages, asked for in one go by somebody who reads slowly: each comes, nobody is cut."""
     owner = impatient.api.person()

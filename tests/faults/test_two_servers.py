@@ -26,7 +26,7 @@ from tests.faults.site import KINDS, Kind, site_of
 from tests.faults.speaker import Speaker
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 SETTINGS: dict[str, object] = {
     "profile": "loadtest",

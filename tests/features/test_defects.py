@@ -1,8 +1,8 @@
 """Defects that chat servers before this one had, each of which must never come back here.
 
 Eleven kinds of them, by number: rights that were asked for and given (1, 2), messages lost between history and live
-events or in a full buffer (3, 4), one part that stops all others (5, 6), counters that drift (7; there are no unread
-counters yet), tokens that nobody checked (8, 9), limits that nobody met (10), and callers who were whoever they said
+events or in a full buffer (3, 4), one part that stops all others (5, 6), counters that drift (7), tokens that nobody
+checked (8, 9), limits that nobody met (10), and callers who were whoever they said
 they were (11). Other tests look closer at most of them; these are named after what went wrong.
 """
 
@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.features.test_forged_tokens import STRANGER
 from tests.http.community import open_community
 from tests.http.desk import PASSWORD, Desk, bearer
 from tests.http.office import open_office
+from tests.http.talk import Talk
 from tests.rooms.world import ROOM
 from tests.support.rest import register
 from tests.support.server import ServerProcess
@@ -197,6 +199,44 @@ def test_d06_a_second_tab_neither_ends_the_first_nor_takes_it_along(server: Serv
             ann.post(room, "to one")
             assert staying.until("message.created")["data"]["body"] == "to one"
             assert staying.send(room, "from one")["type"] == "ack"
+
+
+@pytest.mark.real_clock
+async def test_d07_what_is_unread_does_not_drift() -> None:
+    """Whatever races: posts, deletions and reads from many devices at once, each tried twice, and a crash amid it."""
+    async with open_office(api_docs="no") as office:
+        talk = await Talk.begin(office, "ann", "bob", "cat")
+        said = [await talk.say(f"m{number}") for number in range(10)]
+
+        async def post(caller: str, number: int) -> None:
+            body = {"client_msg_id": f"{caller}{number}", "body": "again"}
+            for _ in range(2):
+                await office.call("POST", f"/api/v1{talk.rooms}/messages", caller=caller, body=body)
+
+        async def read(caller: str, seq: int) -> None:
+            for _ in range(2):
+                await office.call("PUT", f"/api/v1{talk.rooms}/read", caller=caller, body={"seq": seq})
+
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(post, "ann", number)
+                nursery.start_soon(read, "bob", 1 + (number * 7) % 20)
+                nursery.start_soon(read, "cat", 3)
+                if number < 10:
+                    path = f"/messages/{said[number]['id']}"
+                    nursery.start_soon(partial(talk.do, "DELETE", path))
+            await trio.testing.wait_all_tasks_blocked()
+            office.system.rooms.crash(talk.room, RuntimeError("planted"))
+        await post("ann", 99)
+        events = (await talk.get(f"{talk.rooms}/events?limit=100"))["items"]
+        posts = [event["seq"] for event in events if event["type"] == "message.created"]
+        assert len(posts) == 31
+        for caller in talk.names:
+            (listed,) = (await talk.get("/users/me/rooms", caller=caller))["items"]
+            me = (await talk.get(talk.rooms, caller=caller))["me"]
+            assert me == listed["me"]
+            assert me["unread"] == sum(seq > me["read_seq"] for seq in posts)
+            assert me["read_seq"] == {"ann": posts[-1], "bob": 20, "cat": 3}[caller]
 
 
 @pytest.mark.real_clock

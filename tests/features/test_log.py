@@ -25,7 +25,7 @@ from tests.support.rest import Caller, register
 from tests.support.server import running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 THUMB = "\N{THUMBS UP SIGN}"
 EVERY_KIND = {

@@ -102,6 +102,7 @@ DELETE /messages/<message>                        others   204 204 204 403 403 4
 GET    /messages/<message>/replies                -        200 200 200 200 200 200 404 404 404 401  404 200 200
 GET    /rooms/<room>/messages                     -        200 200 200 200 200 200 404 404 404 401  404 200 200
 GET    /rooms/<room>/events                       -        200 200 200 200 200 200 404 404 404 401  404 200 200
+PUT    /rooms/<room>/read                         -        204 204 204 204 204 204 404 404 404 401  404 403 403
 GET    /messages/<message>/revisions              own      200 200 200 200 200 200 404 404 404 401  404 200 403
 GET    /messages/<message>/revisions              others   200 200 200 403 403 403 404 404 404 401  404 403 403
 PUT    /messages/<message>/reactions/<emoji>      others   204 204 204 204 403 403 404 404 404 401  403 403 403

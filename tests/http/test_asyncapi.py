@@ -194,6 +194,7 @@ def talk(server: ServerProcess, ann: Caller, bob: Caller, said: list[Frame]) -> 
     ask(talker, "unreact", room, message=message, emoji="\N{THUMBS UP SIGN}")
     ask(talker, "pin", room, message=message)
     ask(talker, "unpin", room, message=message)
+    ask(talker, "read", room, seq=3)
     ask(talker, "delete", room, message=message)
     assert ask(talker, "delete", "r_nowhere", message=message)["type"] == "error"
     talker.until("pong", frame_id=talker.say("ping"))

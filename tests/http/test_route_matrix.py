@@ -42,6 +42,7 @@ def body_of(row: Row) -> object:
         "POST /rooms/<room>/messages": {"client_msg_id": "1", "body": "hello"},
         "POST /rooms/<room>/messages/bulk-delete": {"messages": ["<message>"]},
         "PATCH /messages/<message>": {"body": "other words"},
+        "PUT /rooms/<room>/read": {"seq": 3},
         "POST /messages/<message>/reports": {"reason": "rude"},
         "POST /rooms/<room>/scheduled": {"body": "later", "send_at": tomorrow()},
     }.get(row.route)

@@ -115,10 +115,6 @@ def place(case: Case, known: Surroundings, data: st.DataObject) -> None:
     query: dict[str, Any] = dict(case.query or {})
     if str(query.get("min_seq", "")).isdigit() and int(query["min_seq"]) < 2**53:
         query["min_seq"] = min(int(query["min_seq"]), 3)
-    is_valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
-    if is_valid and "limit" in query:
-        # How many are allowed is a setting.
-        query["limit"] = min(int(query["limit"]), 20)
     case.query = query
 
 

@@ -51,7 +51,7 @@ async def test_names_are_found_by_their_beginning_in_any_case_and_alphabet() -> 
 
 
 async def test_at_most_twenty_are_found_and_nothing_private_of_them_is_told() -> None:
-    """The list of all users cannot be read off; nobody's e-mail address is in any answer about others."""
+    """What is asked for at once is bounded; nobody's e-mail address is in any answer about others."""
     async with open_office(api_docs="no") as office:
         office.add_user("ann")
         for number in range(30):
@@ -61,6 +61,29 @@ async def test_at_most_twenty_are_found_and_nothing_private_of_them_is_told() ->
         answer = await office.call("GET", "/api/v1/users?q=user", caller="ann")
         assert b"example.org" not in await answer.get_data(as_text=False)
         assert await office.problem("GET", "/api/v1/users?q=u&limit=21", caller="ann") == (422, "validation_failed")
+
+
+async def test_a_search_goes_on_by_cursor_and_finds_everybody_once() -> None:
+    """S4-10: pages in the order of names, by a cursor and not an offset, so that newcomers neither hide nor repeat."""
+    async with open_office(api_docs="no") as office:
+        office.add_user("ann")
+        for number in range(30):
+            put(office, f"User{number:02d}")
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            answer = await office.call("GET", f"/api/v1/users?q=uSer&limit=7{cursor}", caller="ann")
+            page = await answer.get_json()
+            seen += [user["username"] for user in page["items"]]
+            if len(seen) == 7:
+                put(office, "user-before")
+                put(office, "user99")
+            if page["next_cursor"] is None:
+                break
+            cursor = f"&cursor={quote(page['next_cursor'])}"
+        assert seen == [*(f"User{number:02d}" for number in range(30)), "user99"]
+        assert await found(office, "user", more="&limit=3&cursor=user97") == ["user99"]
+        assert await found(office, "user", more="&cursor=zzz") == []
 
 
 async def test_the_search_finds_exactly_whose_folded_names_begin_so() -> None:

@@ -155,6 +155,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("PATCH", "/rooms/<room>/permissions"): {"guest": {"messages.send": True}},
     ("POST", "/rooms/<room>/messages"): {"client_msg_id": "1", "body": "hello"},
     ("POST", "/rooms/<room>/messages/bulk-delete"): {"messages": ["m_1"]},
+    ("PUT", "/rooms/<room>/read"): {"seq": 3},
     ("POST", "/rooms/<room>/scheduled"): {"body": "hello", "send_at": "2031-01-01T00:00:00Z"},
 }
 # That somebody who is not in has left tells nothing.

@@ -27,6 +27,7 @@ from storage.records import (
     ItemRecord,
     MemberRecord,
     MessageRecord,
+    ReadMark,
     RoomRecord,
     UserRecord,
 )
@@ -43,7 +44,7 @@ BIG, TEA, TRIMMED, GONE, PAIR = "r_big", "r_tea", "r_old", "r_gone", "r_pair"
 OWNER, GUEST, FRIEND, LATE = (f"u_{number:04d}" for number in range(1, 5))
 ODD_TEXT = "Ünïcode ☕ \U0001f9cb e\u0301 \u202eabc\u202c 'quoted' \"twice\" \\ \t\n𝔱𝔢𝔞"
 BIG_POSTS = 620  # more than a page of entries
-OF_ACCOUNTS = 6  # how many writes a copy takes for what belongs to accounts
+OF_ACCOUNTS = 7  # how many writes a copy takes for what belongs to accounts
 
 
 def each(kinds: tuple[str, ...]) -> list[ParameterSet]:
@@ -59,6 +60,7 @@ class Belongings(Struct, frozen=True):
     contacts: list[ContactRecord]
     blocks: list[BlockRecord]
     pictures: list[AvatarRecord]
+    read_markers: list[ReadMark]
 
 
 class Everything(Struct, frozen=True):
@@ -81,6 +83,7 @@ async def everything(site: Site) -> Everything:
         await site.relations.all_contacts(limit=10_000),
         await site.relations.all_blocks(limit=10_000),
         await site.relations.all_avatars(limit=10_000),
+        await site.relations.all_read_marks(limit=10_000),
     )
     found = Everything(await site.directory.all_users(limit=10_000), belongings, [], [], [], [], [])
     for room in await site.journal.rooms(limit=10_000):
@@ -148,6 +151,7 @@ async def furnish(site: Site) -> None:
     await site.relations.put_blocks([BlockRecord(OWNER, LATE, 5), BlockRecord(LATE, OWNER, 6)])
     for number in (5, 7):
         await site.relations.put_avatar(an_avatar(number))
+    await site.relations.put_read_marks([ReadMark(OWNER, BIG, 500, 499), ReadMark(GUEST, TEA, 3, 1)])
 
 
 def create(actor: str, name: str, *members: str, visibility: Visibility = Visibility.PUBLIC) -> CreateRoom:

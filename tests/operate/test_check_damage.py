@@ -21,7 +21,7 @@ from storage.records import Entry
 from tests.operate.sites import GUEST, PAIR, TEA, Talked, a_site, everything
 from tests.storage.contract.backends import ram_folder
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 class Damaged:
@@ -110,7 +110,7 @@ async def test_a_journal_without_its_end_shows_in_the_rows(damaged: Damaged) -> 
     """What lost its last entries is sound in itself, but the rows know of more; a repair follows the journal."""
     damaged.execute("DELETE FROM entries WHERE room = ? AND seq >= 2", PAIR)
     lines, _ = await damaged.check()
-    assert lines[0] == f"{PAIR}: row: wrong in applied_seq, last_msg_no"
+    assert lines[0] == f"{PAIR}: row: wrong in settings, applied_seq, last_msg_no"
     assert lines[1].startswith(f"{PAIR}: message ")
     assert lines[1].endswith("(seq 2): superfluous")
     assert (await damaged.check(repair=True))[1].repaired == len(lines) == 2

@@ -26,7 +26,7 @@ from justchat.wire.events import SYSTEM, SettingsChanges
 from storage.errors import StorageUnavailable
 from storage.facts import COPYING
 from storage.memory import MemoryJournal
-from storage.records import DropItem, Entry, ItemRecord, PutItem
+from storage.records import DropItem, Entry, ItemRecord, PutItem, ReadMark
 from tests.operate.drafted import START_MS, do
 from tests.operate.mortal import CutOff, DyingJournal, Mortal, SplitJournal
 from tests.operate.sites import (
@@ -52,7 +52,7 @@ from tests.operate.test_copy import NOTHING, copy
 from tests.storage.contract.backends import open_stores, ram_folder
 from tests.storage.samples import a_credential, a_session, a_user, an_avatar
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 
 @pytest.fixture
@@ -195,6 +195,9 @@ async def change_accounts(source: Talked) -> None:
     await source.relations.drop_avatar("u_0005")
     await source.relations.put_avatar(replace(an_avatar(7), id="a_new", data=b"new"))
     await source.relations.put_avatar(an_avatar(8))
+    await source.relations.mark_read(ReadMark(GUEST, TEA, 5, 2))
+    await source.relations.drop_read_mark(OWNER, BIG)
+    await source.relations.mark_read(ReadMark(LATE, BIG, 5, 4))
     assert token == "t_0001"
 
 
@@ -207,7 +210,8 @@ async def test_accounts_and_what_belongs_to_them_are_followed(small: Talked, wri
     await change_accounts(small)
     totals = await copy(small, mortal.site())
     assert await everything(mortal.site()) == await everything(small)
-    assert totals.of_accounts == {"sessions": 5, "credentials": 3, "contacts": 1, "blocks": 2, "pictures": 2}
+    of_accounts = {"sessions": 5, "credentials": 3, "contacts": 1, "blocks": 2, "pictures": 2, "read markers": 2}
+    assert totals.of_accounts == of_accounts
 
 
 class Silent(MemoryJournal):

@@ -19,6 +19,7 @@ from justchat.operate.account_rows import (
     credential_rows,
     each_record,
     picture_rows,
+    read_mark_rows,
     session_rows,
 )
 from justchat.operate.digest import Contents, RoomContents, canonical, room_contents, rows_contents, users_contents
@@ -36,6 +37,7 @@ from storage.records import (
     PutMember,
     PutMessage,
     PutRoom,
+    ReadMark,
 )
 from tests.operate.sites import BIG, GUEST, TEA, Talked, a_site, plant
 from tests.storage.samples import (
@@ -144,6 +146,7 @@ async def test_what_belongs_to_accounts_counts_with_every_record(site: Talked) -
         (contact_rows(site), ContactRecord("u_8", "u_9", None, 7)),
         (block_rows(site), BlockRecord("u_8", "u_9", 7)),
         (picture_rows(site), an_avatar(30)),
+        (read_mark_rows(site), ReadMark("u_8", "r_9", 7, 7)),
     ):
         await changes_are_seen(rows, record)
 

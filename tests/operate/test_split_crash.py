@@ -35,7 +35,7 @@ from tests.operate.test_check import Found
 from tests.storage.contract.backends import Stores, postgres_stores
 from tests.storage.split.house import Crash, House, empty_databases, open_house
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 NEVER = SplitLimits(retry_seconds=1000.0, close_seconds=0.1)
 DOWN = StorageUnavailable("down")

@@ -12,7 +12,7 @@ from justchat.rooms.evolve import evolve
 from justchat.rooms.items import Ban, Invite, Mute, Pin, Spoke, reaction_key
 from justchat.rooms.message_states import tombstone
 from justchat.rooms.permissions import Kind, Role, Visibility
-from justchat.rooms.state import RoomState, Stamp
+from justchat.rooms.state import LastPost, RoomState, Stamp
 from justchat.wire.events import (
     Event,
     HistoryTrimmed,
@@ -85,10 +85,10 @@ def settings(**changed: object) -> tuple[RoomUpdated, dict[str, object]]:
 
 # An event on the room of the scene, and the fields that it changes besides the head.
 CHANGES: list[tuple[Event, dict[str, object]]] = [
-    (MessageCreated(POST), {"last_msg_no": 7}),
+    (MessageCreated(POST), {"last_msg_no": 7, "recent": (LastPost(ACTOR, 11, 7),)}),
     (
         MessageCreated(replace(POST, thread_root="m_other")),
-        {"last_msg_no": 7} | loaded(m_other=replace(OTHER, reply_count=2)),
+        {"last_msg_no": 7, "recent": (LastPost(ACTOR, 11, 7),)} | loaded(m_other=replace(OTHER, reply_count=2)),
     ),
     (
         MessageUpdated("m_other", 3, 2, 2, "new", AT, (ACTOR,), True),

@@ -13,7 +13,7 @@ from justchat.rooms.items import KEPT, TIMERS, ItemKind, Scheduled, scheduled_it
 from justchat.rooms.message_states import tombstone
 from justchat.rooms.permissions import Role, Visibility
 from justchat.rooms.project import SCHEDULED_PREFIX, project, project_room, put_message
-from justchat.rooms.state import RoomState, Stamp, from_snapshot, settled
+from justchat.rooms.state import RECENT_KEPT, LastPost, RoomState, Stamp, from_snapshot, settled, stored_recent
 from justchat.wire.events import (
     Event,
     HistoryTrimmed,
@@ -57,9 +57,11 @@ from storage.records import (
     MemberRecord,
     MessageRecord,
     PutItem,
+    PutMark,
     PutMember,
     PutMessage,
     PutRoom,
+    ReadMark,
     RoomRecord,
     RoomSnapshot,
     Trim,
@@ -256,6 +258,28 @@ def test_a_post_in_slow_mode_is_noted() -> None:
         {"old": {}, "new": {"settings": {"slow_mode_seconds": 0, "retention_days": None}}}, RoomUpdated
     )
     assert projected(off, state)[:-1] == (DropItem(ROOM, "sweep", ""), DropItems(ROOM, "spoke", ""))
+
+
+def test_whoever_is_pushed_out_of_the_row_has_what_they_read_by_writing_kept() -> None:
+    """A room's row names so many of those who posted last, each once; beyond that the first becomes a read marker."""
+    state, changes = room(Role.ADMIN), list[tuple[Change, ...]]()
+    for number, author in enumerate([f"u_{place}" for place in (*range(RECENT_KEPT), 0, 0, 1, 9, 1, 8)]):
+        seq = 11 + number
+        post = replace(POST, author=author, seq=seq, msg_no=7 + number)
+        stamp = Stamp(ROOM, seq, NOW, author)
+        state = evolve(state, MessageCreated(post), stamp)
+        changes.append(project(state, MessageCreated(post), stamp)[1:])
+    marks = [PutMark(ReadMark("u_2", ROOM, 13, 9)), PutMark(ReadMark("u_3", ROOM, 14, 10))]
+    assert [each for each in changes if each] == [(mark,) for mark in marks]
+    assert (changes[-3], changes[-1]) == ((marks[0],), (marks[1],))
+    # The one that is pushed out by the last post goes with the next.
+    assert [post.user for post in state.recent] == ["u_3", "u_4", "u_5", "u_6", "u_7", "u_0", "u_9", "u_1", "u_8"]
+    assert state.recent[-1] == LastPost("u_8", 24, 20)
+    row = project_room(state).room
+    assert stored_recent(row) == state.recent
+    loaded = from_snapshot(RoomSnapshot(row, tuple(state.members.values()), state.head_seq))
+    assert loaded is not None
+    assert loaded.recent == state.recent
 
 
 def test_a_scheduled_post_waits_no_longer_once_it_is_posted() -> None:

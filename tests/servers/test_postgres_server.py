@@ -20,6 +20,8 @@ import pytest
 from tests.support.backends import REQUIRE_ALL, require_postgres
 from tests.support.postgres_server import BIN, PostgresServer, find_postgres, postgres_server
 
+pytestmark = pytest.mark.thorough
+
 T = TypeVar("T")
 FROZEN_SECONDS = 0.3
 

@@ -22,6 +22,7 @@ READS = frozenset(
     (
         *("session", "session_of_family", "sessions_of", "living", "credential", "credentials_of"),
         *("contact", "contacts_of", "blocks_of", "blocked_by", "avatar"),
+        *("read_marks", "all_read_marks"),
         *("all_sessions", "all_credentials", "all_contacts", "all_blocks", "all_avatars"),
     )
 )

@@ -138,10 +138,10 @@ async def test_a_path_that_does_not_work_is_a_plain_error(folder: Path) -> None:
 async def test_the_schema_is_migrated_unless_told_not_to(folder: Path) -> None:
     """A first run just works, even without a folder; who is told not to migrate refuses and changes nothing."""
     url = f"sqlite:///{folder / 'new' / 'chat.db'}"
-    with pytest.raises(MigrationRefused, match=r"\[1, 2, 3, 4, 5\] are not applied"):
+    with pytest.raises(MigrationRefused, match=r"\[1, 2, 3, 4, 5, 6\] are not applied"):
         async with open_storage(url, migrate=False):
             pytest.fail("it opened")
-    assert [step.applied_at for step in await migration_status(url)] == [None] * 5
+    assert [step.applied_at for step in await migration_status(url)] == [None] * 6
     async with open_storage(url) as storage:
         await storage.journal.append([posts("r_1", 1, 1)])
     async with open_storage(url, migrate=False) as storage:
@@ -158,12 +158,13 @@ async def test_an_operator_migrates_by_url(folder: Path) -> None:
         (3, "facts", None),
         (4, "items", None),
         (5, "accounts", None),
+        (6, "read_marks", None),
     ]
     assert names(folder) == []
-    assert await migrate_up(url) == [1, 2, 3, 4, 5]
+    assert await migrate_up(url) == [1, 2, 3, 4, 5, 6]
     assert await migrate_up(url) == []
     assert all(step.applied_at is not None for step in await migration_status(url))
-    assert await migrate_down(url, to=0) == [5, 4, 3, 2, 1]
+    assert await migrate_down(url, to=0) == [6, 5, 4, 3, 2, 1]
     assert await migration_status(url) == before
     for nothing in (migrate_up("memory:"), migrate_down("memory:", to=0), migration_status("memory:")):
         assert await nothing == []
@@ -174,7 +175,7 @@ async def test_a_database_of_a_newer_program_is_refused(folder: Path) -> None:
     path = folder / "chat.db"
     await migrate_up(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("INSERT INTO schema_migrations VALUES (6, 'later', 'sum', 0)")
+        connection.execute("INSERT INTO schema_migrations VALUES (7, 'later', 'sum', 0)")
         connection.commit()
     with pytest.raises(MigrationRefused, match="newer program"):
         async with open_storage(f"sqlite:///{path}"):

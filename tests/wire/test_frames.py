@@ -32,6 +32,8 @@ from justchat.wire.frames import (
     Position,
     React,
     ReactionData,
+    Read,
+    ReadData,
     Refresh,
     RefreshData,
     Send,
@@ -111,6 +113,12 @@ CASES: dict[str, tuple[dict[str, object], ClientFrame, dict[str, object], Client
         Fetch("r_1", FetchData(None, None, 50)),
         {"id": "1", "room": "r_1", "data": {"before": 9, "limit": 100}},
         Fetch("r_1", FetchData(9, None, 100), "1"),
+    ),
+    "read": (
+        {"room": "r_1", "data": {"seq": 0}},
+        Read("r_1", ReadData(0)),
+        {"id": "1", "room": "r_1", "data": {"seq": 9}},
+        Read("r_1", ReadData(9), "1"),
     ),
     "refresh": (
         {"data": {"token": "t"}},

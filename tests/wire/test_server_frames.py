@@ -55,7 +55,7 @@ WELCOME = WelcomeData(
     server_time="2026-01-31T09:30:00.123Z",
     heartbeat_ms=25_000,
     limits=LIMITS,
-    rooms=(WelcomeRoom("r_1", "e_1", 7),),
+    rooms=(WelcomeRoom("r_1", "e_1", 7, 3),),
 )
 ROOM = RoomView(
     id="r_1",
@@ -106,7 +106,7 @@ WELCOME_JSON = {
         "outbox_items": 512,
         "outbox_bytes": 1_048_576,
     },
-    "rooms": [{"id": "r_1", "epoch": "e_1", "head_seq": 7}],
+    "rooms": [{"id": "r_1", "epoch": "e_1", "head_seq": 7, "unread": 3}],
 }
 
 # The function that makes it, the bytes, and what they mean.

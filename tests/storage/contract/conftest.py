@@ -10,6 +10,27 @@ from storage.account_ports import Relations, Sessions
 from storage.ports import Directory, Journal
 from tests.storage.contract.backends import KINDS, Stores, each, open_stores, ram_folder
 
+THOROUGH = (
+    "test_accounts",
+    "test_append",
+    "test_conflicts",
+    "test_credentials",
+    "test_items",
+    "test_model",
+    "test_relations",
+    "test_sessions",
+    "test_trim",
+)
+"""Modules that take long with FerretDB, or never come to it: `make thorough` and CI run them on the split store."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the long ones of the slowest store out of the default run."""
+    for item in items:
+        module = item.nodeid.rpartition("/")[2].partition(".py")[0]
+        if "contract" in item.nodeid and "[postgres+mongo" in item.nodeid and module in THOROUGH:
+            item.add_marker(pytest.mark.thorough)
+
 
 @pytest.fixture(params=each(KINDS))
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:

@@ -285,6 +285,24 @@ async def test_accounts_are_searched_by_prefix(directory: Directory) -> None:
         assert [user.name_key for user in found] == expected[:limit], prefix
 
 
+async def test_a_search_goes_on_where_it_ended(directory: Directory) -> None:
+    """Guarantee: pages that begin above the last name of the one before give every account once, in order.
+
+    Lists of people rely on it. Any text may be where to begin.
+    """
+    for number, name in enumerate(NAMES):
+        await directory.create_user(a_user(number, name=name))
+    for prefix in SEARCHED:
+        expected = sorted(name for name in NAMES if name.startswith(prefix))
+        found: list[str] = []
+        while page := await directory.search_users(prefix, after=found[-1] if found else None, limit=2):
+            found += [user.name_key for user in page]
+        assert found == expected, prefix
+        for after in SEARCHED:
+            above = await directory.search_users(prefix, after=after, limit=100)
+            assert [user.name_key for user in above] == [name for name in expected if name > after], (prefix, after)
+
+
 async def test_an_account_that_no_store_can_hold_is_refused(directory: Directory) -> None:
     """Guarantee: poison that slipped past the edge fails its own call, and the directory lives on."""
     await directory.create_user(a_user(2))

@@ -16,7 +16,7 @@ from tests.storage.samples import a_message, a_post, posts
 from tests.support.backends import require_mongo
 from tests.support.mongo_server import MongoServer
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 TIMEOUT, SELECTION, GRACE = 1.0, 0.3, 1.5
 

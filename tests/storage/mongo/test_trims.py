@@ -16,7 +16,7 @@ from tests.storage.mongo.house import CommandCount, another_client
 from tests.storage.mongo.server import empty_database
 from tests.storage.samples import a_change, a_message, a_post, appended
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 ENTRIES = 23
 KINDS = ("post", "edit", "change")

@@ -51,6 +51,11 @@ VALUES: dict[str, tuple[object, ...]] = {
     "AVATAR": ("u_00001",),
     "ALL_AVATARS": ("u_00100", 100),
     "DROP_AVATAR": ("u_00001",),
+    "PUT_READ_MARK": ("u_00001", "r_0007", 7, 7),
+    "READ_MARKS": ("u_00001", [f"r_{number:04d}" for number in range(100)]),
+    "ALL_READ_MARKS": ("u_00001", "r_0007", 100),
+    "DROP_READ_MARK": ("u_00001", "r_0007"),
+    "DROP_READ_MARKS_OF": ("u_00001",),
     "ONE_AT_A_TIME": (7,),
 }
 """Values such as the product asks with."""
@@ -110,6 +115,11 @@ INDEXES = {
     "AVATAR": {"avatars_pkey"},
     "ALL_AVATARS": {"avatars_pkey"},
     "DROP_AVATAR": {"avatars_pkey"},
+    "PUT_READ_MARK": {"read_marks_pkey"},
+    "READ_MARKS": {"read_marks_pkey"},
+    "ALL_READ_MARKS": {"read_marks_pkey"},
+    "DROP_READ_MARK": {"read_marks_pkey"},
+    "DROP_READ_MARKS_OF": {"read_marks_pkey"},
     "ONE_AT_A_TIME": set[str](),
 }
 """The indexes that each plan must use, and no other; one of them, where it is one of EITHER."""
@@ -133,4 +143,7 @@ FROM generate_series(1, 1000) AS a, generate_series(1, 20) AS b;
 INSERT INTO avatars
 SELECT 'u_' || lpad(n::text, 5, '0'), 'a_' || n, 'image/webp', repeat('b', 500)::bytea
 FROM generate_series(1, 5000) AS n;
+INSERT INTO read_marks
+SELECT 'u_' || lpad(u::text, 5, '0'), 'r_' || lpad(r::text, 4, '0'), r, r
+FROM generate_series(1, 300) AS u, generate_series(1, 100) AS r;
 """

@@ -138,7 +138,7 @@ async def test_a_role_without_privileges_is_refused(
     async with changed(seam, server, make, "DROP ROLE guest"):
         wrong = await refusal(seam, stranger)
         assert "role guest may not create tables in schema public: GRANT CREATE, USAGE ON SCHEMA" in wrong
-        with pytest.raises(MigrationRefused, match=r"\[1, 2, 3\] are not applied"):
+        with pytest.raises(MigrationRefused, match=r"\[1, 2, 3, 4\] are not applied"):
             async with open_postgres(stranger, migrate=False, seam=seam):
                 pytest.fail("it opened")
         async with open_postgres(settings, migrate=True, seam=seam) as pool:

@@ -26,6 +26,7 @@ TEXTS, NUMBERS, BYTES, FLAGS = ["r_0007", "r_0008"], [7, 8], [b"x", b"y"], [True
 MEMBERS = (TEXTS, TEXTS, TEXTS, NUMBERS, NUMBERS)
 MESSAGES = (TEXTS, TEXTS, NUMBERS, NUMBERS, TEXTS, FLAGS, BYTES, NUMBERS)
 ITEMS = (TEXTS, TEXTS, TEXTS, BYTES, FLAGS, NUMBERS, NUMBERS)
+MARKS = (TEXTS, TEXTS, NUMBERS, NUMBERS)
 ROOMS = (TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, NUMBERS, TEXTS, BYTES, NUMBERS, NUMBERS, NUMBERS)
 
 USER = ("u_1", "n", "n", "n", None, "h", "user", 1, False, 1, "active", "", None, False, None)
@@ -46,12 +47,14 @@ VALUES: dict[str, tuple[object, ...]] = {
     "MESSAGES_BY_ID": ([f"m_r_0007_{number}" for number in range(50)],),
     "MESSAGES_AFTER": ("r_0007", 50, 2**63 - 1, 100),
     "MESSAGES_UPTO": ("r_0007", 150, 50),
+    "LATEST_MESSAGES": ([f"r_{number:04d}" for number in range(100)], [2**63 - 1] * 100),
     "LOAD_ROOM": ("r_0007",),
     "PUT_MEMBERS": MEMBERS,
     "PUT_MESSAGES": MESSAGES,
     "PUT_ROOMS": ROOMS,
     "PUT_ALL": (*MEMBERS, *MESSAGES, *ROOMS),
-    "PUT_ALL_WITH_ITEMS": (*MEMBERS, *MESSAGES, *ITEMS, *ROOMS),
+    "PUT_ALL_WITH_ITEMS": (*MEMBERS, *MESSAGES, *ITEMS, *MARKS, *ROOMS),
+    "MOVE_READ_MARKS": MARKS,
     "PUT_ITEMS": ITEMS,
     "CLAIM_ROOMS": ROOMS,
     "DELETE_ITEM": ("r_0007", "pin", "m_1"),
@@ -121,6 +124,7 @@ INDEXES = {
     "MESSAGES_BY_ID": {"messages_pkey"},
     "MESSAGES_AFTER": {"messages_room"},
     "MESSAGES_UPTO": {"messages_room"},
+    "LATEST_MESSAGES": {"messages_room"},
     "LOAD_ROOM": {"entries_pkey", "items_held", "members_pkey", "rooms_pkey"},
     "ITEMS_BY_KEY": {"items_pkey"},
     "ROOMS_KEEPING": {"items_pkey"},
@@ -138,7 +142,8 @@ INDEXES = {
     "PUT_MESSAGES": {"messages_pkey"},
     "PUT_ROOMS": {"rooms_pkey"},
     "PUT_ALL": {"members_pkey", "messages_pkey", "rooms_pkey"},
-    "PUT_ALL_WITH_ITEMS": {"items_pkey", "members_pkey", "messages_pkey", "rooms_pkey"},
+    "PUT_ALL_WITH_ITEMS": {"items_pkey", "members_pkey", "messages_pkey", "read_marks_pkey", "rooms_pkey"},
+    "MOVE_READ_MARKS": {"read_marks_pkey"},
     "PUT_ITEMS": {"items_pkey"},
     "CLAIM_ROOMS": {"rooms_pkey"},
     "DELETE_ITEM": {"items_pkey"},

@@ -22,8 +22,10 @@ from storage.records import (
     DropItems,
     DropMember,
     PutItem,
+    PutMark,
     PutMember,
     PutRoom,
+    ReadMark,
     RoomRecord,
     Trim,
 )
@@ -195,6 +197,7 @@ COSTS: tuple[tuple[tuple[Change, ...], list[str]], ...] = (
     ((), [sql.PUT_ALL]),
     ((PutMember(a_member()),), [sql.PUT_ALL]),
     ((PIN, PutMember(a_member())), [sql.PUT_ALL_WITH_ITEMS]),
+    ((PutMark(ReadMark("u_1", "r_1", 1, 1)),), [sql.PUT_ALL_WITH_ITEMS]),
     ((DropItem("r_1", "pin", "b"), PIN), [sql.DELETE_ITEM, sql.PUT_ALL_WITH_ITEMS]),
     ((DropItems("r_1", "pin", "b"), DropItems("r_1", "ban", "b")), [sql.SWEEP_BETWEEN, sql.PUT_ALL]),
     ((DropItems("r_1", "pin", ""), Trim("r_1", 0)), [sql.SWEEP_FROM, sql.TRIM, sql.PUT_ALL]),

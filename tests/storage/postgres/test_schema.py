@@ -33,7 +33,7 @@ from storage.postgres.schema import (
     status,
     up,
 )
-from storage.records import PutItem, RoomSnapshot
+from storage.records import PutItem, ReadMark, RoomSnapshot
 from tests.storage.samples import a_change, a_member, a_room, a_session, a_user, an_item, appended, joined, posts
 from tests.support.postgres_server import PostgresServer
 
@@ -119,6 +119,21 @@ async def test_accounts_from_before_they_had_more_are_as_they_were(fresh: Postgr
         assert await PostgresSessions(pool).all_sessions(limit=9) == []
 
 
+async def test_whoever_was_a_member_before_there_were_markers_has_read_everything(
+    fresh: PostgresSettings, seam: AsyncioSeam
+) -> None:
+    """Nobody finds all that was ever said unread; down again, markers are all that goes."""
+    await prepare(seam, fresh, partial(up, known=known_migrations()[:3]))
+    async with open_pool(seam, fresh) as pool:
+        await PostgresJournal(pool).append([joined("r_1", 1, "u_1", "u_2"), posts("r_1", 2, 5)])
+    async with open_postgres(fresh, migrate=True, seam=seam) as pool:
+        marks = await PostgresRelations(pool).all_read_marks(limit=9)
+        assert marks == [ReadMark("u_1", "r_1", 5, 5), ReadMark("u_2", "r_1", 5, 5)]
+    await migrate_down(fresh, to=3)
+    async with open_pool(seam, fresh) as pool:
+        assert len(await PostgresJournal(pool).messages("r_1", limit=9)) == 4
+
+
 async def test_our_tables_are_all_that_is_made(fresh: PostgresSettings, seam: AsyncioSeam) -> None:
     """The list that privileges are looked up by is complete."""
     await migrate_up(fresh)
@@ -127,7 +142,7 @@ async def test_our_tables_are_all_that_is_made(fresh: PostgresSettings, seam: As
 
 async def test_an_outdated_schema_is_brought_up_to_date_or_refused(fresh: PostgresSettings, seam: AsyncioSeam) -> None:
     """Who is told not to migrate changes nothing."""
-    with pytest.raises(MigrationRefused, match=r"\[1, 2, 3\] are not applied"):
+    with pytest.raises(MigrationRefused, match=r"\[1, 2, 3, 4\] are not applied"):
         async with open_postgres(fresh, migrate=False, seam=seam):
             pytest.fail("it opened")
     assert await prepare(seam, fresh, tables) == []

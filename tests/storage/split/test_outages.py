@@ -18,7 +18,7 @@ from tests.support.backends import require_mongo, require_postgres
 from tests.support.mongo_server import MongoServer
 from tests.support.postgres_server import PostgresServer, postgres_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 PATIENCE = 0.5
 

@@ -62,6 +62,8 @@ INDEXES = {
     "ALL_BLOCKS": "PRIMARY KEY ((user,other)>(?,?))",
     "AVATAR": "(user=?)",
     "ALL_AVATARS": "(user>?)",
+    "READ_MARK": "PRIMARY KEY (user=? AND room=?)",
+    "ALL_READ_MARKS": "PRIMARY KEY ((user,room)>(?,?))",
     "ROOM": "(id=?)",
     "ALL_ROOMS": "(id>?)",
     "MEMBER": "PRIMARY KEY (room=? AND user=?)",
@@ -101,6 +103,8 @@ WRITES = {
     "DROP_BLOCKS_OF": "PRIMARY KEY (user=?)",
     "DROP_BLOCKS_ON": "INDEX blocks_other (other=?)",
     "DROP_AVATAR": "(user=?)",
+    "DROP_READ_MARK": "PRIMARY KEY (user=? AND room=?)",
+    "DROP_READ_MARKS_OF": "PRIMARY KEY (user=?)",
 }
 """What the plan of each write must say that looks for its rows."""
 

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import astuple, replace
 
 from storage.migrations import Migration, MigrationRefused
-from storage.records import PutItem, RoomSnapshot
+from storage.records import PutItem, ReadMark, RoomSnapshot
 from storage.sqlite import SqliteDirectory, SqliteJournal, SqliteRelations, SqliteSessions, open_database
 from storage.sqlite.connection import connect
 from storage.sqlite.schema import down, known_migrations, statements, status, up
@@ -183,6 +183,18 @@ async def test_a_file_from_before_items_keeps_everything(settings: SqliteSetting
     async with open_database(settings, prepare=partial(down, known=known, to=3)) as database:
         assert len(await SqliteJournal(database).messages("r_1", limit=9)) == 2
         assert len(await SqliteJournal(database).read("r_1", after=0, limit=9)) == 4
+
+
+async def test_whoever_was_a_member_before_there_were_markers_has_read_everything(settings: SqliteSettings) -> None:
+    """Nobody finds all that was ever said unread; down again, markers are all that goes."""
+    known = known_migrations()
+    async with open_database(settings, prepare=partial(up, known=known[:5])) as database:
+        await SqliteJournal(database).append([joined("r_1", 1, "u_1", "u_2"), posts("r_1", 2, 5)])
+    async with open_database(settings, prepare=partial(up, known=known)) as database:
+        marks = await SqliteRelations(database).all_read_marks(limit=9)
+        assert marks == [ReadMark("u_1", "r_1", 5, 5), ReadMark("u_2", "r_1", 5, 5)]
+    async with open_database(settings, prepare=partial(down, known=known, to=5)) as database:
+        assert len(await SqliteJournal(database).messages("r_1", limit=9)) == 4
 
 
 OLD_USER = """
