@@ -100,6 +100,8 @@ class AdminUserRoutes:
 
     async def many(self, _admin: UserRecord) -> Response:
         ask, text = self._access.read_page(), read_text("q")
+        if text == "":
+            raise Refused(invalid("/q", "q is not empty", code="missing"))
         if text:
             users = await self._administration.find(text, limit=ask.limit)
             return page_answer([self._view(user) for user in users], next_cursor=None)

@@ -31,7 +31,7 @@ from tests.client.law import Judge
 from tests.client.script import take
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
 PASSWORD = "correct horse battery"

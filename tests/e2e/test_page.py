@@ -109,6 +109,7 @@ def test_a_message_in_another_room_is_counted_until_the_room_is_opened(open_wind
     bo.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_what_is_new_is_counted_from_the_start_and_read_on_every_device(open_window: OpenWindow) -> None:
     """What was said while nobody was there is in the list at once; read in one window, it is read in the next one."""
     ada, bo, other = open_window(), open_window(), open_window()
@@ -202,6 +203,7 @@ def test_members_are_added_the_room_is_renamed_and_left(open_window: OpenWindow)
     bo.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_a_deleted_message_becomes_a_tombstone_for_everybody(open_window: OpenWindow) -> None:
     """Only one's own message can be deleted; afterwards nobody sees its text, not even after a reload."""
     ada, bo = open_window(), open_window()
@@ -225,6 +227,7 @@ def test_a_deleted_message_becomes_a_tombstone_for_everybody(open_window: OpenWi
         window.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow) -> None:
     """A taken name and a short password are explained at their fields, a wrong password above the form."""
     ada, other = open_window(), open_window()
@@ -318,6 +321,7 @@ def test_a_phone_in_the_dark_shows_one_thing_at_a_time(open_window: OpenWindow) 
     ada.assert_quiet()
 
 
+@pytest.mark.thorough
 def test_hostile_text_stays_text_wherever_it_is_shown(open_window: OpenWindow) -> None:
     """Messages, room names, a topic and a display name out of an XSS corpus open no dialog and make no element."""
     ada, bo = open_window(), open_window()

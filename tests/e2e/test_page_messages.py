@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.support.browser import Window
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 # Emoji that any font has, so that what a failed test looks like can be read.
 HEART = "❤️"

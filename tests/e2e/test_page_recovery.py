@@ -17,7 +17,7 @@ from tests.e2e.page_line import Line, data_of, reload_through_line
 from tests.support.browser import RECONNECT_MS, Window
 from tests.support.server import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.faults.sender import Sender
 from tests.faults.verdict import judge
 from tests.support.rest import PASSWORD
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 ROOM_INBOX = 8
 QUICK_SECONDS = 0.25

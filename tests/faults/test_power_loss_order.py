@@ -124,6 +124,7 @@ def test_a_server_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("strace")
+@pytest.mark.thorough
 def test_a_server_that_acks_before_it_commits_is_found_out(tmp_path: Path) -> None:
     """Every ack is early and, since the events still wait for the commit, nothing else is."""
     findings = trace_posts(tmp_path, "tests.faults.broken.ack_before_commit", 10)
@@ -131,6 +132,7 @@ def test_a_server_that_acks_before_it_commits_is_found_out(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("strace")
+@pytest.mark.thorough
 def test_what_a_killed_server_left_in_its_log_is_synced_before_anybody_is_told_of_it(tmp_path: Path) -> None:
     """The killed process may have written a commit and not synced it: its successor must not build on that."""
     with running_server(tmp_path, profile="loadtest") as server:

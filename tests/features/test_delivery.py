@@ -13,7 +13,7 @@ from tests.support.rest import Caller, register
 from tests.support.server import ServerProcess
 from tests.support.talker import Frame, Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 ROOMS = 100
 PEOPLE = 10

@@ -18,7 +18,7 @@ from tests.support.rest import register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 FRIEND, EVIL = "https://friend.example", "https://evil.example"
 TOO_BIG, SILENT = 1009, 4002

@@ -21,6 +21,8 @@ from tests.support.rest import register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Frame, Talker
 
+pytestmark = pytest.mark.thorough
+
 COMMIT_SECONDS = 0.005
 POSTS = 100
 HELD_SECONDS = 0.4

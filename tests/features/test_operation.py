@@ -21,7 +21,7 @@ from tests.support.rest import PASSWORD, log_in, register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 KEY = "0123456789abcdef" * 4
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.browser import Window, running_browser
 from tests.support.server import ServerProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from tests.support.rest import PASSWORD, Caller, register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 USERS = 100_000
 GOAL_MS = 50.0
