@@ -126,7 +126,7 @@ async def _assemble(config: Config, storage: Storage, supervisor: Supervisor, *,
     """Put rooms and accounts together, each told what it has to know of the other."""
     last_seen = LastSeen(storage.relations, now_ms=wall_ms)
     index = ConnectionIndex(left=last_seen.note)
-    warden = Warden(index, storage.sessions)
+    warden = Warden(index, storage.sessions, noticed=lambda user: departures.depart(user))
     blocks = Blocks(storage.relations)
     rooms = await _open_rooms(config, storage, supervisor, blocks=blocks, joined=index.joined, hooks=hooks)
 

@@ -13,6 +13,7 @@ from justchat.accounts.accounts import Accounts
 from justchat.accounts.appearance import is_deleted
 from justchat.accounts.changing import change_account
 from justchat.accounts.identity import ServerRole
+from justchat.accounts.membership import with_role
 from justchat.accounts.names import fold_email, fold_name
 from justchat.accounts.site_log import SiteLog
 from justchat.ids import is_id
@@ -97,11 +98,5 @@ class Administration:
 def _changed(user: UserRecord, *, disabled: bool | None, role: ServerRole | None) -> UserRecord | Refusal:
     if is_deleted(user):
         return _DELETED
-    if role is not None and role != user.role:
-        # Guests are in no rooms: whoever becomes one leaves theirs.
-        user = replace(user, state="demoting" if role is ServerRole.GUEST else "active")
-    return replace(
-        user,
-        disabled=user.disabled if disabled is None else disabled,
-        role=user.role if role is None else role.value,
-    )
+    changed = user if role is None else with_role(user, role)
+    return changed if disabled is None else replace(changed, disabled=disabled)

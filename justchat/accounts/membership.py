@@ -1,4 +1,4 @@
-"""Which accounts may be members of rooms.
+"""Which accounts may be members of rooms, and what a change of role means for that. Pure.
 
 Rooms know people by their ids alone, so whoever brings somebody into one asks here first.
 """
@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
+from msgspec.structs import replace
+
 from justchat.accounts.appearance import is_present
 from justchat.accounts.identity import ServerRole
 from storage.records import UserRecord
+
+
+def with_role(user: UserRecord, role: ServerRole) -> UserRecord:
+    """Give an account another role. Guests are in no rooms, so whoever becomes one is to leave theirs."""
+    if role == user.role:
+        return user
+    return replace(user, role=role.value, state="demoting" if role is ServerRole.GUEST else "active")
 
 
 def can_be_member(user: UserRecord | None) -> TypeGuard[UserRecord]:

@@ -8,7 +8,7 @@ twice as many open, each is looked at within two seconds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 from msgspec.structs import replace
@@ -31,7 +31,11 @@ SESSIONS_A_QUESTION = 250
 class Warden:
     """One task for all connections."""
 
-    def __init__(self, index: ConnectionIndex, sessions: Sessions) -> None:
+    def __init__(
+        self, index: ConnectionIndex, sessions: Sessions, *, noticed: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Say to `noticed` whose role has changed."""
+        self._noticed = noticed
         self._index = index
         self._sessions = sessions
         self._next = 0
@@ -77,6 +81,7 @@ class Warden:
             identity = connection.identity
             if identity.origin == origin and identity.user.role != present.role:
                 connection.identify(replace(identity, user=present))
+                self._noticed(user)
 
     def _turn(self) -> list[str]:
         """Name the next sessions to look at, going round."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from justchat.accounts.appearance import is_deleted
 from justchat.accounts.changing import change_account
 from justchat.accounts.identity import ServerRole
+from justchat.accounts.membership import with_role
 from justchat.accounts.names import fold_name
 from justchat.accounts.passwords import Passwords
 from justchat.accounts.registration import Registration, check_registration
@@ -80,7 +81,7 @@ class People:
     async def set_role(self, user: UserRecord, role: ServerRole) -> UserRecord:
         """Give an account a role."""
         await self._log.write(CONSOLE, AccountRoleChanged(user.id, before=user.role, after=role.value))
-        return await self._change(user, lambda now: replace(now, role=role.value))
+        return await self._change(user, lambda now: with_role(now, role))
 
     async def set_disabled(self, user: UserRecord, *, disabled: bool) -> UserRecord:
         """Disable an account, and end its sessions, or enable it."""

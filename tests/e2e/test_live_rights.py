@@ -136,6 +136,24 @@ def test_a_change_of_role_takes_effect_on_an_open_socket(house: House, how: str)
     talker.close()
 
 
+@pytest.mark.parametrize("how", ["over REST", "from the console"])
+def test_a_new_guest_is_out_of_private_rooms(house: House, how: str) -> None:
+    """Guests read public rooms only: memberships end, for everybody to see, and with them what is subscribed."""
+    ann, bob = register(house.server), register(house.server)
+    room = bob.room(members=(ann.username,))
+    talker = Talker.greeted(house.server.ws_url, ann.token)
+    talker.subscribe(room)
+    if how == "over REST":
+        house.admin().call("PATCH", f"/admin/users/{ann.id}", {"role": "guest"})
+    else:
+        house.console("role", ann.username, "guest")
+    assert talker.until("unsubscribed")["room"] == room
+    ann.refused("GET", f"/rooms/{room}/messages", status=404)
+    refused = talker.until("error", frame_id=talker.say("fetch", room=room))
+    assert refused["data"]["code"] == "not_a_member"
+    talker.close()
+
+
 def short_lived(house: House, ann: Caller, *, seconds: float) -> str:
     """Make an access token of somebody's session that runs out soon, with the server's own key."""
     ring = KeyRing.following(KeyFile(house.folder / "signing.key"), retired_seconds=0)
