@@ -82,7 +82,10 @@ class RoomListRoutes:
             raise Refused(invalid("/ids", "give either ids or public", code="ambiguous"))
         if ids is not None:
             return await self._by_ids(caller, ids)
-        return await self._public(caller, ask, prefix) if public == "true" else await self.mine(caller)
+        if public == "true":
+            return await self._public(caller, ask, prefix)
+        page = await self._directory.rooms_of(caller.id, cursor=ask.cursor, limit=ask.limit)
+        return page_answer(await self._views.of_rows(caller, page.items), next_cursor=page.next_cursor)
 
     async def _by_ids(self, caller: UserRecord, ids: str) -> Response:
         wanted = list(dict.fromkeys(ids.split(",")))

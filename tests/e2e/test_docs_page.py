@@ -47,7 +47,7 @@ def test_a_call_can_be_tried_with_a_token(window: Window, shared_server: ServerP
     window.page.fill("#auth-bearer-value", ann.token)
     window.page.press("#auth-bearer-value", "Enter")
     window.page.locator("button.btn-done").first.click()
-    row = window.page.locator("#operations-accounts-accounts_me")
+    row = window.page.locator("#operations-users-users_me")
     row.locator(".opblock-summary").click()
     row.locator("button.try-out__btn").click()
     row.locator("button.execute").click()
