@@ -19,7 +19,8 @@ from justchat.rooms.commands import Command, PostMessage
 from justchat.rooms.draft import Draft
 from justchat.rooms.room_actor import RoomActor
 
-BUG = "BUG"
+BUG = "BUG!"
+"""With a character that no random token has in it."""
 
 
 class Planted(Exception):
