@@ -18,11 +18,10 @@ from justchat.accounts.names import fold_email, fold_name
 from justchat.accounts.site_log import SiteLog
 from justchat.ids import is_id
 from justchat.wire.deeds import AccountDisabled, AccountEnabled, AccountRoleChanged
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, Refusal
 from storage.ports import Directory
 from storage.records import UserRecord
 
-NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 OWN_ACCOUNT = Refusal(ErrorCode.CONFLICT, "administrators do this for one another, so that one is always left")
 _NOT_ADMIN = Refusal(ErrorCode.FORBIDDEN, "this is for administrators of the server")
 _DELETED = Refusal(ErrorCode.CONFLICT, "this account was deleted")

@@ -13,13 +13,12 @@ from msgspec import Struct
 
 from justchat.accounts.appearance import is_present
 from justchat.ids import is_id
-from justchat.wire.errors import ErrorCode, Refusal, invalid
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, Refusal, invalid
 from storage.account_ports import Relations
 from storage.account_records import ContactRecord
 from storage.ports import Directory
 from storage.records import Page, UserRecord
 
-_NO_SUCH_USER = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 _NO_CONTACT = Refusal(ErrorCode.NOT_FOUND, "neither of you has asked the other")
 _BLOCKED = Refusal(ErrorCode.FORBIDDEN, "this person does not want to hear from you")
 _BLOCKING = Refusal(ErrorCode.CONFLICT, "you block this person; lift the block first")
@@ -134,7 +133,7 @@ class Contacts:
         if other == user.id:
             return invalid("/user", "this is about somebody else", code="yourself")
         found = await self._directory.user(other) if is_id("u", other) else None
-        return found if found is not None and is_present(found) else _NO_SUCH_USER
+        return found if found is not None and is_present(found) else NO_SUCH_USER
 
     async def _blocked(self, user: str, other: str) -> Refusal | None:
         if await self._relations.blocked_by(user, [other]):

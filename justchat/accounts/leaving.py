@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from justchat.accounts.appearance import DELETED_NAME, is_deleted
 from justchat.accounts.personal_tokens import PersonalTokens
 from justchat.accounts.sessions import Sessions
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, Refusal
 from storage.account_ports import Relations
 from storage.errors import Conflict
 from storage.ports import Directory
@@ -26,7 +26,6 @@ LEAVING = "leaving"
 ERASING = "erasing"
 _TRIES = 3
 _BUSY = Refusal(ErrorCode.CONFLICT, "the account was changed at the same moment; try again")
-_GONE = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 
 
 class Leaving:
@@ -67,7 +66,7 @@ class Leaving:
         for _ in range(_TRIES):
             found = await self._directory.user(user)
             if found is None:
-                return _GONE
+                return NO_SUCH_USER
             if is_deleted(found):
                 return None
             try:

@@ -31,7 +31,7 @@ from justchat.rooms.room import result_of
 from justchat.rooms.subscription import Subscription
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import STORAGE_UNAVAILABLE, ErrorCode, Refusal
 from justchat.wire.frames import (
     CommandFrame,
     Fetch,
@@ -48,7 +48,6 @@ from storage.errors import StorageError
 
 _BUSY = Refusal(ErrorCode.ROOM_OVERLOADED, "too many requests of this connection are under way", (), 0.5)
 _LATE = Refusal(ErrorCode.ROOM_UNAVAILABLE, "no answer in time; the same client_msg_id may be sent again", (), 1.0)
-_STORAGE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _GREETED = Refusal(ErrorCode.INVALID_FRAME, "hello comes once, as the first frame")
 
 
@@ -220,7 +219,7 @@ class Connection:
                     await self._serve(request)
                 except StorageError:
                     frame_id = None if isinstance(request, Join) else request.id
-                    self.say(server_frames.error(_STORAGE, frame_id=frame_id, room=request.room))
+                    self.say(server_frames.error(STORAGE_UNAVAILABLE, frame_id=frame_id, room=request.room))
         finally:
             self._serving = None
 

@@ -21,7 +21,7 @@ from justchat.limiting.sockets import SocketPlace
 from justchat.rooms.reading import standing_of
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
-from justchat.wire.errors import ErrorCode, Refusal, encode_problem
+from justchat.wire.errors import STORAGE_UNAVAILABLE, ErrorCode, Refusal, encode_problem
 from justchat.wire.frames import Hello, decode_frame, frame_id_of
 from justchat.wire.server_frames import UserView, WelcomeData, WelcomeRoom
 from justchat.wire.times import rfc3339
@@ -31,7 +31,6 @@ from storage.records import MemberRecord, RoomRecord, UserRecord
 _NO_TOKEN_IN_QUERY = Refusal(
     ErrorCode.UNAUTHENTICATED, "a token in the address ends up in logs: send it in a header or in hello"
 )
-_STORAGE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _NO_HELLO = Refusal(ErrorCode.UNAUTHENTICATED, "the first frame must be hello, with a token")
 
 
@@ -133,7 +132,7 @@ class Greeter:
             if proof.token is not None:
                 return await self._accounts.authenticate(proof.token)
         except StorageError:
-            return _STORAGE
+            return STORAGE_UNAVAILABLE
         return _NO_HELLO
 
     def _turn_away(self, socket: WebSocket, refusal: Refusal, frame_id: str | None) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from justchat.accounts.identity import Identity, Scope
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import STORAGE_UNAVAILABLE, ErrorCode, Refusal
 from storage.errors import StorageError
 
-_STORAGE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _OTHER_USER = Refusal(ErrorCode.FORBIDDEN, "this token is another user's; open a connection of its own")
 
 
@@ -19,7 +18,7 @@ async def renewed(
     try:
         identity = await authenticate(token)
     except StorageError:
-        return _STORAGE
+        return STORAGE_UNAVAILABLE
     if isinstance(identity, Refusal):
         return identity
     if identity.user.id != present.user.id:

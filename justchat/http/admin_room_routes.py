@@ -16,13 +16,13 @@ from justchat.accounts.appearance import is_present
 from justchat.accounts.site_log import SiteLog
 from justchat.http.answers import Refused, has_body, no_content, page_answer, read_body
 from justchat.http.operation import Caller, Operation, OperationBlueprint, PageOf, blueprint_of
-from justchat.http.room_access import NO_SUCH_USER, RoomAccess, page_queries
+from justchat.http.room_access import RoomAccess, page_queries
 from justchat.ids import is_id
 from justchat.rooms.commands import NO_SUCH_ROOM, DeleteRoom
 from justchat.rooms.system_commands import TakeOver
 from justchat.system import System
 from justchat.wire.deeds import RoomDeletedByAdmin, RoomTakenOver
-from justchat.wire.errors import ErrorCode
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode
 from justchat.wire.events import SYSTEM
 from justchat.wire.times import rfc3339
 from storage.records import RoomRecord, UserRecord

@@ -14,14 +14,13 @@ import msgspec
 from msgspec import Struct
 from quart import Response, g, request
 
-from justchat.wire.errors import ErrorCode, Refusal, encode_problem, invalid
+from justchat.wire.errors import STORAGE_UNAVAILABLE, ErrorCode, Refusal, encode_problem, invalid
 from justchat.wire.strict_json import decode_strict
 from storage.errors import StorageError
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Response]]
 
-STORAGE_UNAVAILABLE = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
 _NOT_JSON = Refusal(ErrorCode.UNSUPPORTED_MEDIA, "send application/json")
 _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 # A room's name grows when it is folded, at worst threefold, and its cursor holds that and the room's id.

@@ -12,14 +12,14 @@ from justchat.accounts.appearance import is_present
 from justchat.accounts.membership import can_be_member
 from justchat.http.answers import Refused, granted
 from justchat.http.operation import Operation, blueprint_of
-from justchat.http.room_access import GUEST_MEMBER, NO_SUCH_USER
+from justchat.http.room_access import GUEST_MEMBER
 from justchat.http.room_views import RoomViews
 from justchat.ids import is_id, new_id
 from justchat.rooms.commands import CreateRoom
 from justchat.rooms.direct import direct_room_id
 from justchat.rooms.permissions import Kind, Visibility
 from justchat.system import System
-from justchat.wire.errors import ErrorCode, invalid
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, invalid
 from justchat.wire.server_frames import RoomView
 from storage.records import UserRecord
 

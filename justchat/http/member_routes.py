@@ -16,7 +16,6 @@ from justchat.http.room_access import (
     CHANGE_REFUSALS,
     GUEST_MEMBER,
     MIN_SEQ,
-    NO_SUCH_USER,
     SHOW_REFUSALS,
     RoomAccess,
     page_queries,
@@ -34,7 +33,7 @@ from justchat.rooms.commands import (
 from justchat.rooms.items import ItemKind, Mute
 from justchat.rooms.permissions import Permission, Role
 from justchat.system import System
-from justchat.wire.errors import ErrorCode
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode
 from justchat.wire.server_frames import UserView
 from justchat.wire.times import rfc3339
 from storage.records import UserRecord

@@ -11,14 +11,14 @@ from quart import Blueprint, Response
 from justchat.http.answers import Refused, has_body, json_answer, no_content, page_answer, read_body
 from justchat.http.moments import Moment, read_moment
 from justchat.http.operation import Operation, PageOf, blueprint_of
-from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, NO_SUCH_USER, RoomAccess, page_queries
+from justchat.http.room_access import CHANGE_REFUSALS, GUARDED_REFUSALS, MIN_SEQ, RoomAccess, page_queries
 from justchat.http.room_items import RoomItems
 from justchat.ids import is_id
 from justchat.rooms.commands import BanMember, MuteMember, UnbanMember, UnmuteMember
 from justchat.rooms.items import Ban, ItemKind, Mute
 from justchat.rooms.permissions import Permission
 from justchat.system import System
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, Refusal
 from justchat.wire.server_frames import UserView
 from justchat.wire.times import rfc3339
 from storage.records import UserRecord

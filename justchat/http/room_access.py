@@ -36,7 +36,6 @@ CHANGE_REFUSALS: Final = (
     ErrorCode.CONFLICT,
 )
 GUEST_MEMBER: Final = Refusal(ErrorCode.CONFLICT, "this account is a guest's, and guests are members of no room")
-NO_SUCH_USER: Final = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
 
 _SEQ_MAX: Final = 2**53 - 1
 _ROWS_BEHIND: Final = Refusal(ErrorCode.SEQ_UNAVAILABLE, "lists are not that far yet; ask again", (), 0.5)

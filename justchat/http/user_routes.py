@@ -11,11 +11,10 @@ from justchat.accounts.appearance import is_present, is_shown, user_view
 from justchat.accounts.names import fold_name
 from justchat.http.answers import TEXT_MAX_CHARACTERS, Refused, json_answer, page_answer, read_number, read_text
 from justchat.http.operation import Operation, OperationBlueprint, PageOf, Query, blueprint_of
-from justchat.http.room_access import NO_SUCH_USER
 from justchat.http.user_views import OwnView, ProfileView, own_view, profile_view
 from justchat.ids import is_id
 from justchat.system import System
-from justchat.wire.errors import ErrorCode, invalid
+from justchat.wire.errors import NO_SUCH_USER, ErrorCode, invalid
 from justchat.wire.server_frames import UserView
 from storage.records import UserRecord
 

@@ -7,7 +7,7 @@ people and may. A refusal is a value, not an exception: an exception means a bug
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -140,3 +140,8 @@ def invalid(pointer: str, detail: str, *, code: str = "invalid") -> Refusal:
 def encode_problem(refusal: Refusal, *, instance: str | None = None, request_id: str | None = None) -> bytes:
     """Render a refusal as problem+json bytes."""
     return msgspec.json.encode(problem(refusal, instance=instance, request_id=request_id))
+
+
+# What many refuse with, each for a reason of its own.
+STORAGE_UNAVAILABLE: Final = Refusal(ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; try again", (), 1.0)
+NO_SUCH_USER: Final = Refusal(ErrorCode.NOT_FOUND, "there is no such user")
