@@ -5,6 +5,8 @@ Worked out once a request, before anything else looks at it, and kept with the r
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from quart import g, request
 
 from justchat.limiting.addresses import Proxies, is_loopback
@@ -20,7 +22,7 @@ def note_caller(proxies: Proxies) -> None:
     forwarded_for = request.headers.getlist("X-Forwarded-For")
     g.caller_address = proxies.caller(peer, ",".join(forwarded_for) if forwarded_for else None)
     g.caller_scheme = proxies.scheme(peer, request.headers.get("X-Forwarded-Proto"))
-    g.caller_is_local = is_loopback(peer) and not proxies.trusts(peer) and not _is_forwarded()
+    g.caller_is_local = is_loopback(peer) and _is_called_local() and not proxies.trusts(peer) and not _is_forwarded()
 
 
 def caller_address() -> str:
@@ -37,6 +39,19 @@ def caller_scheme() -> str | None:
 def caller_is_local() -> bool:
     """Tell whether the caller is on this very machine; behind a proxy nobody is."""
     return bool(g.caller_is_local)
+
+
+def _is_called_local() -> bool:
+    """Tell whether the request is for a name of this very machine.
+
+    A page from elsewhere whose name was made to lead here (DNS rebinding) comes from this machine's browser, under its
+    own name.
+    """
+    try:
+        name = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return False
+    return name == "localhost" or is_loopback(name)
 
 
 def _is_forwarded() -> bool:

@@ -142,6 +142,11 @@ async def test_a_bug_is_a_500_with_a_number_and_tells_nothing(caplog: pytest.Log
 WHO_LOOKS: list[tuple[str, dict[str, str], bool]] = [
     ("127.0.0.1", {}, True),
     ("::1", {}, True),
+    ("127.0.0.1", {"Host": "localhost:8000"}, True),
+    ("127.0.0.1", {"Host": "127.0.0.1:8000"}, True),
+    ("::1", {"Host": "[::1]:8000"}, True),
+    ("127.0.0.1", {"Host": "rebound.example:8000"}, False),
+    ("127.0.0.1", {"Host": "localhost.example"}, False),
     ("203.0.113.9", {}, False),
     ("203.0.113.9", {"X-Forwarded-For": "127.0.0.1"}, False),
     ("203.0.113.9", {"Forwarded": "for=127.0.0.1", "X-Real-IP": "127.0.0.1"}, False),
