@@ -52,6 +52,9 @@ class RefreshTokens:
         self._on_change = on_change
         self._access_token: str | None = None
         self._good_until = 0.0
+        # Asked for, and nothing heard: the server may count the refresh token as used, and repeats what it gave for it
+        # for ten seconds only.
+        self._is_unheard = False
         self._turn = trio.Lock()
 
     async def token(self, *, fresh: bool) -> str:
@@ -60,12 +63,14 @@ class RefreshTokens:
         async with self._turn:
             # Whoever had the turn before may have got what is asked for here.
             is_wanted = fresh and self._access_token == seen
-            if self._access_token is None or is_wanted or trio.current_time() >= self._good_until - EARLY_SECONDS:
+            is_over = trio.current_time() >= self._good_until - EARLY_SECONDS
+            if self._access_token is None or is_wanted or is_over or self._is_unheard:
                 return await self._renew()
             return self._access_token
 
     def begin(self, session: Session) -> None:
         """Go on from here: with a login, or with what a renewal gave."""
+        self._is_unheard = False
         self._access_token = session.access_token
         self._good_until = trio.current_time() + session.expires_in
         if session.refresh_token is not None and session.refresh_token != self._refresh_token:
@@ -74,9 +79,15 @@ class RefreshTokens:
 
     async def _renew(self) -> str:
         session: Session | None = None
+        was_unheard, self._is_unheard = self._is_unheard, True
         # Cancelled half-way, the old token might be used up and the new one unheard of.
         with trio.move_on_after(RENEWAL_SECONDS, shield=True):
-            session = await self._sign_in.refresh(self._refresh_token)
+            try:
+                session = await self._sign_in.refresh(self._refresh_token)
+            except Refused:
+                # A refusal uses nothing up; what was asked for before it stays unheard.
+                self._is_unheard = was_unheard
+                raise
         if session is None:
             raise OSError(f"no answer to the renewal of a session within {RENEWAL_SECONDS} s")
         self.begin(session)

@@ -16,6 +16,7 @@ from justchat.wire.errors import ErrorCode, Refusal, problem
 from tests.client.frames import ALICE
 
 GRACE_SECONDS = 10.0
+DEADLINE_SECONDS = 10.0  # of a request, which gives up with OSError
 PASSWORD = "correct horse battery"
 
 
@@ -90,7 +91,8 @@ class Desk:
 
     async def _leave(self, session: Session, trouble: str | None) -> Session:
         if trouble == "lost":
-            await trio.sleep_forever()
+            await trio.sleep(DEADLINE_SECONDS)
+            raise OSError("planted")
         if trouble == "cut":
             raise OSError("planted")
         await trio.sleep(2.0 if trouble == "slow" else 0.01)
