@@ -8,16 +8,20 @@ from msgspec.structs import replace
 from justchat.operate.difference import Difference, wrong_fields
 from justchat.operate.replay import Replay
 from justchat.rooms.project import project_room
-from justchat.rooms.state import stored_recent, without_recent
+from justchat.rooms.state import bare_settings, stored_recent, stored_trimmed
 from storage.records import DropMember, MemberRecord, PutMember, RoomRecord, RoomSnapshot, Trim
 
 
 def _comparable(stored: RoomRecord, *, like: RoomRecord) -> RoomRecord:
-    """Leave out who posted last where a row does not say, as one that was written by an earlier version does not."""
+    """Leave out what a row does not say that was written by an earlier version: who posted last, what is trimmed."""
     if stored.settings == like.settings:
         return stored
     try:
-        same = without_recent(stored) == without_recent(like) and set(stored_recent(stored)) <= set(stored_recent(like))
+        same = (
+            bare_settings(stored) == bare_settings(like)
+            and set(stored_recent(stored)) <= set(stored_recent(like))
+            and stored_trimmed(stored) in {0, stored_trimmed(like)}
+        )
     except msgspec.MsgspecError:
         return stored
     return replace(stored, settings=like.settings) if same else stored

@@ -7,7 +7,9 @@ covers gets the rest from it in one step. It is bounded in frames and in bytes a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from immutables import Map
 
 from justchat.door.frames import text_frame
 from justchat.rooms.permissions import Visibility
@@ -21,32 +23,37 @@ from justchat.wire.events import (
     MemberRemoved,
     MessageCreated,
     RoomChanges,
+    RoomCreated,
     RoomDeleted,
     RoomUpdated,
 )
 from storage.records import Entry
 
 
-def segments(entries: Sequence[Entry], events: Sequence[Event], *, members: Iterable[str] = ()) -> list[Segment]:
+def segments(entries: Sequence[Entry], events: Sequence[Event], *, members: Map[str, object]) -> list[Segment]:
     """Split a batch after each event that ends somebody's subscription, so that nothing later reaches them.
 
-    `members` are those of the room after the batch.
+    `members` are those of the room before the batch.
     """
     found: list[Segment] = []
     frames: list[bytes] = []
-    for index, (entry, event) in enumerate(zip(entries, events, strict=True)):
+    for entry, event in zip(entries, events, strict=True):
         frames.append(text_frame(entry.body))
-        # Nearly all are posts, for which nobody has to look at what follows.
-        cut = cut_of(event, events[index + 1 :], members) if not isinstance(event, MessageCreated) else None
+        # Nearly all are posts, by which nobody comes or goes.
+        if not isinstance(event, MessageCreated):
+            members = members_after(members, event)
+        cut = cut_of(event, members)
         if cut is not None or entry is entries[-1]:
-            found.append(Segment(b"".join(frames), len(frames), entry.seq, cut))
+            found.append(Segment(b"".join(frames), len(frames), entry.seq, members, cut))
             frames = []
     return found
 
 
-def cut_of(event: Event, later: Sequence[Event], members: Iterable[str]) -> Cut | None:
-    """Say whose subscriptions end with this event; `members` are those of the room after the `later` events."""
+def cut_of(event: Event, members: Map[str, object]) -> Cut | None:
+    """Say whose subscriptions end with this event; `members` are those of the room at that moment."""
     match event:
+        case MessageCreated():
+            return None
         case MemberRemoved(user=user):
             return Cut(user, "removed")
         case MemberBanned(user=user):
@@ -56,26 +63,22 @@ def cut_of(event: Event, later: Sequence[Event], members: Iterable[str]) -> Cut 
         case RoomDeleted():
             return Cut(None, "deleted")
         case RoomUpdated(new=RoomChanges(visibility=Visibility.PRIVATE)):
-            return Cut(None, "removed", _insiders(later, members))
+            return Cut(None, "removed", members)
         case _:
             return None
 
 
-def _insiders(later: Sequence[Event], members: Iterable[str]) -> frozenset[str]:
-    """Say who was in before these events: the end of visits concerns also those who only came in afterwards.
-
-    Whether somebody who was banned was a member is not known; they have to go in any case.
-    """
-    inside = set(members)
-    for event in reversed(later):
-        match event:
-            case MemberJoined(user=user) | MemberAdded(user=user):
-                inside.discard(user)
-            case MemberLeft(user=user) | MemberRemoved(user=user):
-                inside.add(user)
-            case _:
-                pass
-    return frozenset(inside)
+def members_after(members: Map[str, object], event: Event) -> Map[str, object]:
+    """Give who is a member after an event."""
+    match event:
+        case RoomCreated(members=first):
+            return Map({member.user: member for member in first})
+        case MemberJoined(user=user) | MemberAdded(user=user):
+            return members.set(user, event)
+        case MemberLeft(user=user) | MemberRemoved(user=user) | MemberBanned(user=user) if user in members:
+            return members.delete(user)
+        case _:
+            return members
 
 
 class Ring:

@@ -33,6 +33,7 @@ from justchat.wire.events import RoomSettings, SettingsChanges
 
 __all__ = [
     "NOT_A_MEMBER",
+    "NOT_WRITTEN",
     "NO_SUCH_MEMBER",
     "NO_SUCH_MESSAGE",
     "NO_SUCH_ROOM",
@@ -246,6 +247,10 @@ Answer = Accepted | Refusal
 NO_SUCH_ROOM = Refusal(ErrorCode.NOT_FOUND, "there is no such room, or you may not know of it")
 NO_SUCH_MESSAGE = Refusal(ErrorCode.NOT_FOUND, "there is no such message, or you may not know of it")
 NO_SUCH_MEMBER = Refusal(ErrorCode.NOT_FOUND, "this user is not a member of the room")
+# It does not say that nothing was written: before a crash that decides a command anew, it may have been.
+NOT_WRITTEN = Refusal(
+    ErrorCode.STORAGE_UNAVAILABLE, "storage did not answer; the same client_msg_id may be sent again", (), 1.0
+)
 NOT_A_MEMBER = Refusal(ErrorCode.NOT_A_MEMBER, "join the room first")
 
 

@@ -39,6 +39,12 @@ class Draft(Struct, frozen=True):
             raise ValueError("a draft without a room has nothing to append")
         return Append(self.state.id, self.entries, (*self.changes, project_room(self.state)))
 
+    def taken_back(self, state: RoomState | None, refusal: Refusal) -> Draft:
+        """Give what is left of a draft that was not written: whatever was decided on its first entry never held."""
+        first = next(index for index, answer in enumerate(self.answers) if is_change(answer))
+        answers = (*self.answers[:first], *[refusal] * (len(self.answers) - first))
+        return Draft(state, (), (), (), answers)
+
 
 def draft_batch(
     state: RoomState | None,
@@ -75,6 +81,11 @@ def draft_batch(
         changes.extend(project(state, decision, stamp))
         answers.append(Accepted(seq, msg_no=entry.msg_no, message_id=entry.message_id))
     return Draft(state, tuple(entries), tuple(events), tuple(changes), tuple(answers))
+
+
+def is_change(answer: Answer) -> bool:
+    """Tell whether an answer stands for an entry."""
+    return isinstance(answer, Accepted) and answer.changed
 
 
 def sent_of(entry: Entry) -> Sent:

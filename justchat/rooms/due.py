@@ -7,7 +7,7 @@ it is, or it would be due for ever: it goes, or is set to what the room's state 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -44,13 +44,15 @@ _scheduled = msgspec.json.Decoder(Scheduled)
 class Firing(Struct, frozen=True):
     """Timers that are due together and what they ask for, one command each, and what a sweep among them found.
 
-    `unknown` are of kinds that nobody knows here: a newer server may have left them.
+    `unknown` are of kinds that nobody knows here: a newer server may have left them. `mute` are posts whose authors'
+    accounts are disabled.
     """
 
     items: tuple[ItemRecord, ...]
     commands: tuple[Command, ...]
     sweep: Sweep
     unknown: tuple[ItemRecord, ...] = ()
+    mute: tuple[ItemRecord, ...] = ()
 
 
 class Outcome(Struct, frozen=True):
@@ -60,12 +62,21 @@ class Outcome(Struct, frozen=True):
     resting: tuple[ItemRecord, ...]
 
 
-def firing_of(due: Sequence[ItemRecord], *, sweep: Sweep = NOTHING) -> Firing:
-    """Say what timers ask for; `sweep` is what a sweep found, if there is a timer for one."""
-    asked = [(item, command_of(item, sweep=sweep)) for item in due]
+def authors_of(due: Sequence[ItemRecord]) -> set[str]:
+    """Name the authors of the posts among these timers."""
+    return {_scheduled.decode(item.doc).user for item in due if item.kind == ItemKind.SCHEDULED}
+
+
+def firing_of(due: Sequence[ItemRecord], *, sweep: Sweep = NOTHING, disabled: Collection[str] = ()) -> Firing:
+    """Say what timers ask for; `sweep` is what a sweep found, if there is a timer for one.
+
+    `disabled` are those of the posts' authors who may do nothing any more, which rooms do not know.
+    """
+    mute = tuple(item for item in due if not authors_of((item,)).isdisjoint(disabled))
+    asked = [(item, command_of(item, sweep=sweep)) for item in due if item not in mute]
     known = [(item, command) for item, command in asked if command is not None]
     unknown = tuple(item for item, command in asked if command is None)
-    return Firing(tuple(item for item, _ in known), tuple(command for _, command in known), sweep, unknown)
+    return Firing(tuple(item for item, _ in known), tuple(command for _, command in known), sweep, unknown, mute)
 
 
 def outcome_of(firing: Firing, answers: Sequence[Answer], state: RoomState, *, now: int) -> Outcome:
@@ -74,7 +85,7 @@ def outcome_of(firing: Firing, answers: Sequence[Answer], state: RoomState, *, n
     `state` is that after the commands, with the messages still at hand that they referred to. `now` is milliseconds
     since the epoch.
     """
-    changes: list[PutItem | DropItem] = []
+    changes: list[PutItem | DropItem] = [_failed(item, ErrorCode.FORBIDDEN) for item in firing.mute]
     resting = list(firing.unknown)
     for item, answer in zip(firing.items, answers, strict=True):
         change = follow_up(item, answer, state, sweep=firing.sweep, now=now)
@@ -132,8 +143,12 @@ def _not_posted(item: ItemRecord, answer: Answer, now: int) -> PutItem | DropIte
     if answer.retry_after_seconds is not None or answer.code in _PASSING:
         wait_ms = max(_RETRY_MS, round((answer.retry_after_seconds or 0) * 1000))
         return PutItem(replace(item, due_at=now + wait_ms))
-    scheduled = _scheduled.decode(item.doc)
-    return PutItem(scheduled_item(item.room, replace(scheduled, failed=answer.code.value)))
+    return _failed(item, answer.code)
+
+
+def _failed(item: ItemRecord, code: ErrorCode) -> PutItem:
+    """Keep a post that will not be sent for its author, with the reason."""
+    return PutItem(scheduled_item(item.room, replace(_scheduled.decode(item.doc), failed=code.value)))
 
 
 def _as_it_should_be(item: ItemRecord, state: RoomState) -> ItemRecord | None:

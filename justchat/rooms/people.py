@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,6 +35,12 @@ async def look_up(ports: RoomPorts, state: RoomState | None, commands: Sequence[
             called.setdefault(command.actor, {}).update(dict.fromkeys(users))
     deaf = {author: await ports.blocks.blockers(author, users) for author, users in called.items()}
     return People(named, blocked, deaf)
+
+
+async def disabled_of(ports: RoomPorts, users: Collection[str]) -> frozenset[str]:
+    """Say which of these have disabled accounts. Raises what the store raises."""
+    found = await ports.directory.users(ids=sorted(users)) if users else []
+    return frozenset(user.id for user in found if user.disabled)
 
 
 async def is_blocked(ports: RoomPorts, state: RoomState) -> bool:

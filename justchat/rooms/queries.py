@@ -62,7 +62,7 @@ class Await(Struct, frozen=True):
 
 
 class Wake(Struct, frozen=True):
-    """Be awake: something is due. It asks for nothing, for what is due comes first in every turn."""
+    """Be awake, and look what is due: it may be something that the room has not heard of."""
 
 
 class Forget(Struct, frozen=True):

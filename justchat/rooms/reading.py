@@ -4,7 +4,7 @@ A read marker is (seq, msg_no) of one user in one room and only moves forward. W
 then, whoever posts what is above the post: the one is worked out, the other stands in the room's row, which each post
 writes anyway, until others have posted so much later that it becomes a marker. `unread` is how many messages were
 numbered since, deleted ones included. Markers are written past the room's actor: many people read what one has written,
-and nobody's post is to wait for them.
+and nobody's post is to wait for them. What is trimmed is nobody's to read any more and counts as read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct
 from justchat.rooms.commands import NOT_A_MEMBER
 from justchat.rooms.queries import Access
 from justchat.rooms.room import Rooms
-from justchat.rooms.state import last_post, stored_recent
+from justchat.rooms.state import last_post, stored_recent, stored_trimmed
 from justchat.wire.errors import Refusal
 from storage.account_ports import Relations
 from storage.ports import Journal
@@ -29,17 +29,18 @@ _AT_ONCE: Final = 100
 class Standing(Struct, frozen=True):
     """What must be known of a member's room to say what is unread: where they came in, how many messages there are.
 
-    `wrote` are seq and msg_no of their last post, if the room still says so.
+    `wrote` are seq and msg_no of their last post, if the room still says so. History is trimmed up to `trimmed`.
     """
 
     room: str
     joined_seq: int
     last_msg_no: int
     wrote: tuple[int, int] = (0, 0)
+    trimmed: int = 0
 
 
 class Read(Struct, frozen=True):
-    """How far somebody has read a room, and how many messages were numbered since."""
+    """How far somebody has read a room, and how many messages were numbered since that are not trimmed."""
 
     seq: int
     unread: int
@@ -77,7 +78,8 @@ class Reading:
         """Say how far the user has read a room that was looked at; None for who is no member."""
         if access.role is None:
             return None
-        return (await self.of(user, [Standing(room, access.joined_seq, access.last_msg_no, access.wrote)]))[room]
+        standing = Standing(room, access.joined_seq, access.last_msg_no, access.wrote, access.trimmed)
+        return (await self.of(user, [standing]))[room]
 
     async def of(self, user: str, standings: Iterable[Standing]) -> dict[str, Read]:
         """Say how far the user has read each of these rooms."""
@@ -97,9 +99,11 @@ class Reading:
         joined = await self._joined(stale) if stale else {}
         found: dict[str, Read] = {}
         for standing in standings:
-            seq, msg_no = marks[standing.room]
-            read_no = max(msg_no, joined.get(standing.room, 0))
-            found[standing.room] = Read(max(seq, standing.joined_seq), max(standing.last_msg_no - read_no, 0))
+            marked, msg_no = marks[standing.room]
+            seq, read_no = max(marked, standing.joined_seq), max(msg_no, joined.get(standing.room, 0))
+            if seq < standing.trimmed and read_no < standing.last_msg_no:
+                read_no = max(read_no, await self._number_below(standing))
+            found[standing.room] = Read(seq, max(standing.last_msg_no - read_no, 0))
         return found
 
     async def _joined(self, standings: Sequence[Standing]) -> dict[str, int]:
@@ -116,6 +120,11 @@ class Reading:
                 found[standing.room] = above[0].msg_no - 1 if above else standing.last_msg_no
         return found
 
+    async def _number_below(self, standing: Standing) -> int:
+        """Say how many messages a room had numbered up to where it is trimmed: the first one above tells."""
+        above = await self._journal.messages(standing.room, after=standing.trimmed, limit=1)
+        return above[0].msg_no - 1 if above else standing.last_msg_no
+
     async def _number_at(self, room: str, seq: int) -> int:
         """Say how many messages a room had numbered at a seq below its head, as far as there are any left to tell."""
         below = await self._journal.latest_messages([(room, seq)])
@@ -130,4 +139,4 @@ def standing_of(room: RoomRecord, member: MemberRecord) -> Standing:
     """Say where a member stands by the rows of room and membership."""
     wrote = last_post(stored_recent(room), member.user)
     place = (0, 0) if wrote is None else (wrote.seq, wrote.msg_no)
-    return Standing(room.id, member.joined_seq, room.last_msg_no, place)
+    return Standing(room.id, member.joined_seq, room.last_msg_no, place, stored_trimmed(room))

@@ -239,10 +239,6 @@ class Rooms:
 
     def wake(self, room: str) -> bool:
         """Wake a room, or remind it that something is due; False where that cannot be now."""
-        activation = self.registry.find(room)
-        if activation is not None and len(activation.inbox):
-            # It has a turn before it anyway, and what is due comes first in every turn.
-            return True
         if self.draining:
             return False
         try:

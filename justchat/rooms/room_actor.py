@@ -2,8 +2,8 @@
 
 It owns the room's state and promises the order of things: a batch is decided, committed, and only then fanned out and
 answered; what is due by the clock comes before it, by the same way. Every failure it cannot explain crashes it on
-purpose; a new incarnation reloads the truth from storage, and the commands in hand are decided again, once. Refusals
-are values and crash nobody.
+purpose; a new incarnation reloads the truth from storage, and the commands in hand are answered as they were decided
+if the journal has them, and decided again, once, if not. Refusals are values and crash nobody.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import trio
+from immutables import Map
 from msgspec.structs import replace
 
 from actors import Envelope, Inbox, Reply, Timings
-from justchat.rooms.commands import Accepted, Answer, Command, PostMessage
+from justchat.rooms.alarm import Alarm
+from justchat.rooms.commands import NOT_WRITTEN, Accepted, Answer, Command, PostMessage
 from justchat.rooms.draft import Draft, draft_batch
-from justchat.rooms.due import firing_of, outcome_of
-from justchat.rooms.items import ItemKind
 from justchat.rooms.keeper import Keeper
 from justchat.rooms.kept_commands import DismissReport, ReportMessage, ScheduleMessage, Unschedule
 from justchat.rooms.people import look_up
@@ -32,6 +32,7 @@ from justchat.rooms.queries import (
     OutOfReach,
     RoomMessage,
     View,
+    Wake,
     access_of,
     view_of,
     visible_to,
@@ -41,21 +42,17 @@ from justchat.rooms.room_ports import FAULT_POINTS, TIMER_POINTS, RoomLimits, Ro
 from justchat.rooms.room_stream import RoomStream
 from justchat.rooms.state import RoomState, remember, settled
 from justchat.rooms.subscription import Subscribers
-from justchat.rooms.sweep import NOTHING, sweep
 from justchat.rooms.timers import Timers
+from justchat.rooms.unsure import Unsure
 from justchat.rooms.waiters import SEQ_UNAVAILABLE, Waiters
-from justchat.wire.errors import ErrorCode, Refusal
+from justchat.wire.errors import Refusal
 from justchat.wire.events import Event, MemberAdded, MemberJoined, RoomCreated
 from storage.errors import Conflict, OutcomeUnknown, StorageUnavailable
-from storage.records import DropItem, PutItem
 
 __all__ = ["FAULT_POINTS", "TIMER_POINTS", "RoomActor", "RoomLimits", "RoomPorts"]
 
 _UNKNOWN_IDLE_SECONDS = 0.5
 _WAITERS_MAX = 256
-_NOT_WRITTEN = Refusal(
-    ErrorCode.STORAGE_UNAVAILABLE, "nothing was written; the same client_msg_id may be sent again", (), 1.0
-)
 
 
 class RoomActor:
@@ -82,8 +79,10 @@ class RoomActor:
         self.stream = RoomStream(room, subscribers=subscribers, limits=limits)
         self.timers = Timers(room, journal=ports.journal, now_ms=ports.now_ms)
         self.keeper = Keeper(room, ports=ports)
+        self.alarm = Alarm(room, ports=ports, timers=self.timers, keeper=self.keeper, carry_out=self._carry_out_due)
         # Each is an answer that is owed, of which an inbox allows no more than it holds messages.
         self.waiters = Waiters(most=min(_WAITERS_MAX, limits.inbox))
+        self.unsure = Unsure()
         self.commits = Timings(64)
         self.batch_size = 0
 
@@ -92,7 +91,7 @@ class RoomActor:
         self.timers.recover()
         await self._load()
         while True:
-            await self._fire_due()
+            await self.alarm.ring(lambda: self.state)
             batch = await self.inbox.take_within(self.limits.batch, self._patience_seconds())
             if batch:
                 await self._turn(batch)
@@ -122,31 +121,52 @@ class RoomActor:
             missed = [] if self.state is None else await missed_events(self.ports.journal, self.state, after=after)
             if self.state is not None:
                 await self.timers.load()
+            await self._settle()
         # No await from here to the end: fan-out goes on where the crash broke it off.
-        self.stream.restart(missed, head=head, members=() if self.state is None else self.state.members)
+        self.stream.restart(missed, head=head, members=Map() if self.state is None else self.state.members)
         for seq, event in missed:
             self._tell_joined(event, seq)
         self.loaded = True
+
+    async def _settle(self) -> None:
+        """Find out what became of the batch that was being written at a crash."""
+        unsure = self.unsure.entries
+        if unsure:
+            read = self.ports.journal.read
+            found = await read(self.room, after=unsure[0].seq - 1, upto=unsure[-1].seq, limit=len(unsure))
+            self.unsure.settle(found)
 
     async def _turn(self, batch: list[Envelope[RoomMessage]]) -> None:
         """Serve one batch: the commands first, as one commit, then what looks at their outcome."""
         began = trio.current_time()
         # By the clock it was due before: a mute that is over must not refuse a post.
-        await self._fire_due()
+        await self.alarm.ring(lambda: self.state)
         commands = [envelope for envelope in batch if isinstance(envelope.message, Command)]
         if commands:
             await self._serve_commands(commands, began)
         for envelope in batch:
-            if not isinstance(envelope.message, Command) and envelope.reply is not None:
+            if isinstance(envelope.message, Wake):
+                self.timers.look_now()
+            elif not isinstance(envelope.message, Command) and envelope.reply is not None:
                 await self._serve_other(envelope.message, envelope.reply)
 
     # Commands.
 
     async def _serve_commands(self, envelopes: list[Envelope[RoomMessage]], began: float) -> None:
         commands = [envelope.message for envelope in envelopes if isinstance(envelope.message, Command)]
+        # What was in hand at a crash comes first, and alone.
+        if not envelopes[0].attempts:
+            self.unsure.forget()
+        elif (known := self.unsure.answer_to(commands[0])) is not None:
+            self._answer(envelopes, (known,), began=began, commit_seconds=0.0)
+            return
         self.batch_size = len(commands)
         draft, commit_seconds = await self._carry_out(commands, began)
         self._answer(envelopes, draft.answers, began=began, commit_seconds=commit_seconds)
+
+    async def _carry_out_due(self, commands: Sequence[Command]) -> Draft:
+        draft, _ = await self._carry_out(commands, trio.current_time())
+        return draft
 
     async def _carry_out(self, commands: Sequence[Command], began: float) -> tuple[Draft, float]:
         draft = await self._commit(commands)
@@ -154,38 +174,61 @@ class RoomActor:
         if draft.entries:
             self.commits.add(commit_seconds)
             await self._fan_out(draft)
-            self.waiters.answer(0 if self.state is None else self.state.head_seq, self._access)
+        self.waiters.answer(0 if self.state is None else self.state.head_seq, self._access)
+        # No await from here until the callers are answered.
+        self.unsure.over()
         return draft, commit_seconds
 
     async def _commit(self, commands: Sequence[Command]) -> Draft:
         """Decide the commands and make what they change durable. The state moves only after the commit."""
-        for _ in range(2):
-            draft = await self._draft(commands)
-            if await self._recall(_refused_posts(commands, draft.answers)):
-                draft = await self._draft(commands)
-            if not draft.entries:
-                return draft
-            self._reach("before_commit")
-            try:
-                await self._append(draft)
-            except Conflict as conflict:
-                if conflict.kind != "client_msg_id":
-                    raise
-                if conflict.written:
-                    # Without transactions, what came before the repeat stands: go on from there.
-                    await self._load()
-                await self._recall([command for command in commands if isinstance(command, PostMessage)])
-                continue
-            except OutcomeUnknown:
-                raise
-            except StorageUnavailable:
-                return self._refused(draft)
-            self._reach("after_commit")
-            self.timers.note(draft.changes)
-            if draft.state is not None:
-                self.state = settled(draft.state)
+        draft = await self._try(commands)
+        if draft is not None:
             return draft
-        raise Conflict("client_msg_id", room=self.room)
+        # Without transactions, what came before the repeat stands: go on from there.
+        answers = self.unsure.answers_to(commands)
+        draft = await self._try(commands[len(answers) :], is_last=True)
+        if draft is None:
+            raise Conflict("client_msg_id", room=self.room)
+        return replace(draft, answers=(*answers, *draft.answers))
+
+    async def _try(self, commands: Sequence[Command], *, is_last: bool = False) -> Draft | None:
+        """Commit the commands; None where one repeats an old post that only the store knew of and is remembered now."""
+        try:
+            draft = await self._decide(commands)
+        except StorageUnavailable:
+            if is_last:
+                raise
+            # What has to be known cannot be read. Nothing was tried, so nobody is in doubt.
+            return Draft(self.state, (), (), (), (NOT_WRITTEN,) * len(commands))
+        if not draft.entries:
+            return draft
+        self._reach("before_commit")
+        self.unsure.begin(commands, draft)
+        try:
+            await self._append(draft)
+        except Conflict as conflict:
+            if conflict.kind != "client_msg_id":
+                raise
+            if conflict.written:
+                await self._load()
+            await self._recall([command for command in commands if isinstance(command, PostMessage)])
+            return None
+        except OutcomeUnknown:
+            raise
+        except StorageUnavailable:
+            self.unsure.over()
+            return draft.taken_back(self.state, NOT_WRITTEN)
+        self._reach("after_commit")
+        self.timers.note(draft.changes)
+        if draft.state is not None:
+            self.state = settled(draft.state)
+        return draft
+
+    async def _decide(self, commands: Sequence[Command]) -> Draft:
+        draft = await self._draft(commands)
+        if await self._recall(_refused_posts(commands, draft.answers)):
+            return await self._draft(commands)
+        return draft
 
     async def _append(self, draft: Draft) -> None:
         await self.ports.journal.append((draft.append(),))
@@ -194,10 +237,7 @@ class RoomActor:
         state, ports = self.state, self.ports
         if state is not None:
             state = await load_referred(ports.journal, state, commands)
-        try:
-            people = await look_up(ports, state, commands)
-        except StorageUnavailable:
-            return Draft(self.state, (), (), (), (_NOT_WRITTEN,) * len(commands))
+        people = await look_up(ports, state, commands)
         return draft_batch(
             state,
             commands,
@@ -217,12 +257,6 @@ class RoomActor:
         found = await self.ports.journal.find_sent(self.room, sorted(keys)) if keys else []
         self.state = remember(self.state, found)
         return bool(found)
-
-    def _refused(self, draft: Draft) -> Draft:
-        """Take back a draft that was not written: whatever was decided on top of its first entry never held."""
-        first = next(index for index, answer in enumerate(draft.answers) if _is_change(answer))
-        answers = (*draft.answers[:first], *[_NOT_WRITTEN] * (len(draft.answers) - first))
-        return Draft(self.state, (), (), (), answers)
 
     async def _fan_out(self, draft: Draft) -> None:
         self._reach("before_fan_out")
@@ -257,45 +291,6 @@ class RoomActor:
                 envelope.reply.set(replace(answer, queued_seconds=queued, commit_seconds=commit_seconds))
             else:
                 envelope.reply.set(answer)
-
-    # What is due.
-
-    async def _fire_due(self) -> None:
-        """Do what is due by now: as ordinary commands, batch by batch, until nothing is left."""
-        while self.state is not None and self.timers.is_due():
-            try:
-                await self._fire(self.state)
-            except OutcomeUnknown:
-                raise
-            except StorageUnavailable:
-                # Nothing was written, and the timers are where they were.
-                self.timers.retry()
-                return
-
-    async def _fire(self, state: RoomState) -> None:
-        due = await self.timers.take()
-        self._reach("firing")
-        sweeps = any(item.kind == ItemKind.SWEEP for item in due)
-        found = await sweep(self.ports.journal, state, now=self.ports.now_ms()) if sweeps else NOTHING
-        firing = firing_of(due, sweep=found)
-        draft, _ = await self._carry_out(firing.commands, trio.current_time())
-        if draft.state is None or _NOT_WRITTEN in draft.answers:
-            self.timers.retry()
-            return
-        outcome = outcome_of(firing, draft.answers, draft.state, now=self.ports.now_ms())
-        self.timers.done(resting=outcome.resting)
-        await self._keep(outcome.changes)
-
-    async def _keep(self, changes: Sequence[PutItem | DropItem]) -> None:
-        """Set timers anew that led to nothing; what cannot be written is due again in a moment."""
-        if not changes:
-            return
-        try:
-            await self.keeper.keep(changes)
-        except StorageUnavailable:
-            self.timers.retry()
-        else:
-            self.timers.note(changes)
 
     # What follows from no entry, and what changes nothing. All but the first is done in one step, without an await, so
     # that each answer is a point in the room's order.
@@ -343,10 +338,6 @@ class RoomActor:
 
     def _reach(self, point: str) -> None:
         self.ports.reach(point, self.room)
-
-
-def _is_change(answer: Answer) -> bool:
-    return isinstance(answer, Accepted) and answer.changed
 
 
 def _refused_posts(commands: Sequence[Command], answers: Sequence[Answer]) -> list[PostMessage]:

@@ -7,10 +7,12 @@ the fan-out is one step: nothing can happen between looking at the head and goin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from immutables import Map
 
 from justchat.door.frames import text_frame
-from justchat.rooms.broadcast import Ring, cut_of, segments
+from justchat.rooms.broadcast import Ring, cut_of, members_after, segments
 from justchat.rooms.draft import Draft
 from justchat.rooms.queries import Attach, Attached, GoLive, OutOfReach, view_of
 from justchat.rooms.room_ports import RoomLimits
@@ -31,19 +33,23 @@ class RoomStream:
         self._limits = limits
         self._ring = Ring(head=0, max_entries=0, max_bytes=0)
 
-    def restart(self, missed: Sequence[tuple[int, Event]], *, head: int, members: Iterable[str]) -> None:
-        """Go on from `head`, above which nothing was committed; `missed` was committed and perhaps not fanned out."""
+    def restart(self, missed: Sequence[tuple[int, Event]], *, head: int, members: Map[str, object]) -> None:
+        """Go on from `head`, above which nothing was committed; `missed` was committed and perhaps not fanned out.
+
+        `members` are those of the room now.
+        """
         self._ring = Ring(head=head, max_entries=self._limits.ring_entries, max_bytes=self._limits.ring_bytes)
         for subscription in list(self._subscribers.live):
             if subscription.seq < head:
                 self._subscribers.pull(subscription)
                 subscription.sink.fell_behind(subscription, head=head, announce=False)
-        events = [event for _, event in missed]
-        for index, (seq, event) in enumerate(missed):
-            cut = cut_of(event, events[index + 1 :], members)
+        then = self._subscribers.members
+        for seq, event in missed:
+            then = members_after(then, event)
+            cut = cut_of(event, then)
             if cut is not None:
                 self._subscribers.cut(cut, seq=seq)
-        self._subscribers.head = head
+        self._subscribers.head, self._subscribers.members = head, members
 
     def forget(self) -> None:
         """Forget the bytes of the newest entries: whoever joins reads them from the journal."""
@@ -53,9 +59,10 @@ class RoomStream:
         """Give committed entries to everybody who is live. Waits for nobody."""
         for entry in draft.entries:
             self._ring.add(entry)
-        members = () if draft.state is None else draft.state.members
-        for segment in segments(draft.entries, draft.events, members=members):
+        for segment in segments(draft.entries, draft.events, members=self._subscribers.members):
             await self._subscribers.deliver(segment)
+        if draft.state is not None:
+            self._subscribers.members = draft.state.members
 
     def attach(self, attach: Attach, state: RoomState) -> Attached | OutOfReach:
         """Let somebody join who may see the room."""

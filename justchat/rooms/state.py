@@ -39,12 +39,13 @@ class StoredSettings(RoomSettings, frozen=True):
     """A room's settings as its row keeps them, with what else rows are asked for, if there is any.
 
     `overrides` are the deviations from the roles' defaults, `pair` the two whose direct room it is, `recent` the last
-    posts of those who posted last.
+    posts of those who posted last, `trimmed` the seq up to which history is trimmed.
     """
 
     overrides: Overrides | UnsetType = UNSET
     pair: tuple[str, ...] | UnsetType = UNSET
     recent: tuple[LastPost, ...] | UnsetType = UNSET
+    trimmed: int | UnsetType = UNSET
 
 
 _settings = msgspec.json.Decoder(StoredSettings)
@@ -160,20 +161,25 @@ def stored_recent(record: RoomRecord) -> tuple[LastPost, ...]:
     return () if recent is UNSET else recent
 
 
-def without_recent(record: RoomRecord) -> StoredSettings:
-    """Read all of a room's settings but who posted last."""
-    return replace(_settings.decode(record.settings), recent=UNSET)
+def stored_trimmed(record: RoomRecord) -> int:
+    """Read the seq up to which history is trimmed from a room's row; 0 where it does not say."""
+    trimmed = _settings.decode(record.settings).trimmed
+    return 0 if trimmed is UNSET else trimmed
+
+
+def bare_settings(record: RoomRecord) -> StoredSettings:
+    """Read all of a room's settings but who posted last and what is trimmed."""
+    return replace(_settings.decode(record.settings), recent=UNSET, trimmed=UNSET)
 
 
 def settings_doc(state: RoomState) -> bytes:
-    """Write what `stored_settings`, `stored_pair` and `stored_recent` read."""
+    """Write what `stored_settings`, `stored_pair`, `stored_recent` and `stored_trimmed` read."""
     pair = tuple(sorted(state.members)) if state.kind is Kind.DIRECT else UNSET
-    if not state.overrides and not state.recent and pair is UNSET:
+    overrides, recent, trimmed = state.overrides or UNSET, state.recent or UNSET, state.held.floor_seq or UNSET
+    if overrides is recent is trimmed is pair is UNSET:
         return _encode(state.settings)
     public = {name: getattr(state.settings, name) for name in RoomSettings.__struct_fields__}
-    return _encode(
-        StoredSettings(**public, overrides=state.overrides or UNSET, pair=pair, recent=state.recent or UNSET)
-    )
+    return _encode(StoredSettings(**public, overrides=overrides, pair=pair, recent=recent, trimmed=trimmed))
 
 
 def from_snapshot(snapshot: RoomSnapshot) -> RoomState | None:

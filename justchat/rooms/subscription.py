@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import trio
+from immutables import Map
 from msgspec import Struct
 
 # How many subscribers are served between two checkpoints: about half a millisecond of sends.
@@ -59,25 +60,30 @@ class Cut(Struct, frozen=True):
 
     user: str | None
     reason: str
-    spared: frozenset[str] = frozenset()
+    spared: Map[str, object] = Map()
 
 
 class Segment(Struct, frozen=True):
-    """Consecutive events that the same people receive: ready frames, their number, and the seq of the last one."""
+    """Consecutive events that the same people receive: ready frames, their number, and the seq of the last one.
+
+    `members` are those of the room after it.
+    """
 
     frames: bytes
     count: int
     last_seq: int
+    members: Map[str, object]
     cut: Cut | None = None
 
 
 class Subscribers:
-    """The table. `head` is the last seq whose fan-out is complete, cuts included."""
+    """The table. `head` is the last seq whose fan-out is complete, cuts included; `members` are those as of then."""
 
     def __init__(self) -> None:
         self.live: dict[Subscription, None] = {}
         self.pulling: dict[Subscription, None] = {}
         self.head = 0
+        self.members: Map[str, object] = Map()
 
     def __len__(self) -> int:
         return len(self.live) + len(self.pulling)
@@ -122,7 +128,7 @@ class Subscribers:
         # No await from here to the next segment: the cut lies between the two.
         if segment.cut is not None:
             self.cut(segment.cut, seq=segment.last_seq)
-        self.head = segment.last_seq
+        self.head, self.members = segment.last_seq, segment.members
 
     def cut(self, cut: Cut, *, seq: int) -> None:
         """End subscriptions at `seq`."""

@@ -77,6 +77,10 @@ class Timers:
             if isinstance(change, PutItem) and change.item.due_at is not None:
                 self._look_by(change.item.due_at)
 
+    def look_now(self) -> None:
+        """Look at the next opportunity, for there may be a timer that nobody told of: a repair may have written it."""
+        self._look_by(self._now_ms())
+
     async def take(self) -> Sequence[ItemRecord]:
         """Take in hand what is due, the earliest first; one alone where some of it may be guilty of a crash."""
         now = self._now_ms()

@@ -10,12 +10,22 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from justchat.rooms.commands import AddMember, Command, DeleteMessage, JoinRoom, LeaveRoom, React, RemoveMember
+from justchat.rooms.commands import (
+    AddMember,
+    Command,
+    DeleteMessage,
+    JoinRoom,
+    LeaveRoom,
+    React,
+    RemoveMember,
+    TrimHistory,
+)
 from justchat.rooms.permissions import Visibility
 from justchat.rooms.queries import Access
 from justchat.rooms.reading import Marked, Reading, standing_of
 from justchat.rooms.state import RECENT_KEPT, stored_recent
 from justchat.wire.errors import Refusal
+from justchat.wire.events import SYSTEM
 from storage.memory import MemoryRelations
 from tests.rooms.world import OWNER, ROOM, Crash, World, message, open_world
 from tests.support.rest import Caller, log_in, register
@@ -35,7 +45,7 @@ class Recount:
     def __init__(self, world: World) -> None:
         self._world = world
         self._seen = 0
-        self._posted: list[int] = []  # the seqs of all posts
+        self._posted: list[int] = []  # the seqs of all posts that are not trimmed
         self.place: dict[str, int] = {}  # user -> the seq up to which they have read
         self.members: set[str] = set()
 
@@ -43,7 +53,8 @@ class Recount:
         """Read on in the journal."""
         for entry in await self._world.journal.read(ROOM, after=self._seen, limit=100_000):
             self._seen = entry.seq
-            data = msgspec.json.decode(entry.body)["data"]
+            # Of what was trimmed since the last look nothing is left but who, where and when.
+            data = msgspec.json.decode(entry.body)["data"] if entry.body else {}
             match entry.type:
                 case "room.created":
                     for member in data["members"]:
@@ -55,6 +66,8 @@ class Recount:
                 case "message.created":
                     self._posted.append(entry.seq)
                     self.read(entry.actor, entry.seq)
+                case "history.trimmed":
+                    self._posted = [seq for seq in self._posted if seq > data["upto_seq"]]
 
     def read(self, user: str, seq: int) -> None:
         """Note that somebody has read so far."""
@@ -95,7 +108,7 @@ class Run:
         self.done[kind] = self.done.get(kind, 0) + done
 
     def _command(self, kind: str, user: str, number: int) -> Command:
-        target = self.random.choice(self.messages) if self.messages else "m_none"
+        target = self.random.choice(self.messages[-60:]) if self.messages else "m_none"
         match kind:
             case "post":
                 return message(f"{number}", actor=user)
@@ -109,6 +122,8 @@ class Run:
                 return LeaveRoom(user)
             case "add":
                 return AddMember(OWNER, user)
+            case "trim":
+                return TrimHistory(SYSTEM, max(self.store.head(ROOM) - self.random.randint(0, 60), 0))
             case _:
                 return RemoveMember(OWNER, user)
 
@@ -141,13 +156,13 @@ class Run:
             assert (read.unread, read.seq) == (self.recount.unread(user), self.recount.place[user]), user
 
 
-KINDS = ("post", "read", "delete", "react", "join", "leave", "add", "remove")
-WEIGHTS = (40, 25, 6, 5, 9, 5, 4, 3)
+KINDS = ("post", "read", "delete", "react", "join", "leave", "add", "remove", "trim")
+WEIGHTS = (40, 25, 6, 5, 9, 5, 4, 3, 1)
 
 
 @pytest.mark.parametrize("seed", [1])
 async def test_unread_is_what_a_recount_over_the_journal_finds(seed: int, autojump_clock: object) -> None:
-    """Ten thousand posts, deletions, reads, joinings, leavings and returns, with crashes of the room in between."""
+    """Ten thousand posts, deletions, reads, joinings, leavings, returns and trimmings, with crashes in between."""
     async with open_world() as world:
         await world.create(visibility=Visibility.PUBLIC)
         run = Run(world, seed)

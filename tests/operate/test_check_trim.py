@@ -12,7 +12,7 @@ from justchat.operate.check_site import check_site
 from justchat.operate.flaws import flaw
 from justchat.rooms.commands import EditMessage, React, TrimHistory
 from justchat.rooms.items import ItemKind
-from justchat.rooms.state import RoomState
+from justchat.rooms.state import RoomState, stored_trimmed
 from justchat.wire.events import SYSTEM
 from storage.memory import MemoryJournal
 from storage.records import TRIMMED as TEXTS
@@ -95,6 +95,22 @@ async def test_what_lies_below_the_floor_is_superfluous(site: Talked) -> None:
 
 def place(item: ItemRecord) -> tuple[str, str, str]:
     return item.room, item.kind, item.key
+
+
+async def test_a_row_of_an_earlier_version_does_not_say_what_is_trimmed_and_none_says_it_wrongly(small: Talked) -> None:
+    """Nothing is amiss with the one; the other would have people miss what they have not read."""
+    assert isinstance(small.journal, MemoryJournal)
+    rows = small.journal._store.rooms
+    row, floor = rows[TRIMMED], state_of(small, TRIMMED).held.floor_seq
+    assert stored_trimmed(row) == floor > 0
+    said = b',"trimmed":%d' % floor
+    for wrong, lines in ((b"", []), (b',"trimmed":%d' % (floor + 1), [f"{TRIMMED}: row: wrong in settings"])):
+        rows[TRIMMED] = replace(row, settings=row.settings.replace(said, wrong))
+        assert rows[TRIMMED] != row
+        found = Found()
+        await check_site(small, report=found, repair=True)
+        assert found.lines == lines
+    assert rows[TRIMMED] == row
 
 
 async def test_a_message_above_the_floor_is_made_whole(site: Talked) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
+from immutables import Map
 
 from justchat.door.frames import text_frame
 from justchat.rooms.broadcast import Ring, segments
@@ -17,8 +18,11 @@ from justchat.wire.events import (
     MemberLeft,
     MemberRemoved,
     MemberUnmuted,
+    MemberView,
     RoomChanges,
+    RoomCreated,
     RoomDeleted,
+    RoomSettings,
     RoomUpdated,
     encode_event,
     event_name,
@@ -40,7 +44,12 @@ def entries(events: Sequence[Event]) -> list[Entry]:
 
 def cuts(*events: Event, members: Sequence[str] = ()) -> list[tuple[int, Cut | None]]:
     """Give where the segments of a batch end, and whom each end concerns."""
-    return [(segment.last_seq, segment.cut) for segment in segments(entries(events), events, members=members)]
+    found = segments(entries(events), events, members=everybody(members))
+    return [(segment.last_seq, segment.cut) for segment in found]
+
+
+def everybody(users: Iterable[str]) -> Map[str, object]:
+    return Map(dict.fromkeys(users))
 
 
 CUTS: list[tuple[Event, Cut | None]] = [
@@ -48,7 +57,7 @@ CUTS: list[tuple[Event, Cut | None]] = [
     (MemberBanned("u_1"), Cut("u_1", "banned")),
     (MemberLeft("u_1"), Cut("u_1", "left")),
     (RoomDeleted(), Cut(None, "deleted")),
-    (PRIVATE, Cut(None, "removed", frozenset({"u_2"}))),
+    (PRIVATE, Cut(None, "removed", everybody({"u_2"}))),
     (PUBLIC, None),
     (RENAMED, None),
     (NOTHING, None),
@@ -66,29 +75,39 @@ def test_these_events_end_subscriptions(event: Event, cut: Cut | None) -> None:
 def test_a_segment_is_the_frames_of_its_entries() -> None:
     """In their order, and counted."""
     batch = entries([NOTHING, MemberLeft("u_1"), NOTHING])
-    first, second = segments(batch, [NOTHING, MemberLeft("u_1"), NOTHING])
+    first, second = segments(batch, [NOTHING, MemberLeft("u_1"), NOTHING], members=Map())
     assert first.frames == text_frame(batch[0].body) + text_frame(batch[1].body)
     assert (first.count, second.count) == (2, 1)
-    assert segments([], []) == []
+    assert segments([], [], members=Map()) == []
 
 
-INSIDERS: list[tuple[list[Event], set[str], set[str]]] = [
-    ([MemberAdded("u_1", "member")], {"u_1", "u_2"}, {"u_2"}),
-    ([NOTHING, MemberJoined("u_1", "member")], {"u_1", "u_2"}, {"u_2"}),
-    ([MemberLeft("u_1")], {"u_2"}, {"u_1", "u_2"}),
-    ([MemberRemoved("u_1"), MemberAdded("u_1", "member")], {"u_1"}, {"u_1"}),
-    ([MemberAdded("u_1", "member"), MemberRemoved("u_1")], set(), set()),
-    ([MemberBanned("u_1")], {"u_2"}, {"u_2"}),
+COMINGS_AND_GOINGS: list[tuple[list[Event], set[str]]] = [
+    ([], {"u_1", "u_2"}),
+    ([MemberAdded("u_3", "member"), NOTHING, MemberJoined("u_4", "member")], {"u_1", "u_2", "u_3", "u_4"}),
+    ([MemberLeft("u_1"), MemberRemoved("u_2")], set()),
+    ([MemberBanned("u_1"), MemberBanned("u_9")], {"u_2"}),
+    ([MemberRemoved("u_1"), MemberAdded("u_1", "member")], {"u_1", "u_2"}),
+    ([RoomCreated("group", "public", "", "", "e", RoomSettings(), (MemberView("u_7", "owner"),))], {"u_7"}),
 ]
 
 
-@pytest.mark.parametrize(("later", "members", "spared"), INSIDERS)
+@pytest.mark.parametrize(("earlier", "inside"), COMINGS_AND_GOINGS)
+@pytest.mark.parametrize("later", [MemberBanned("u_2"), MemberLeft("u_1"), MemberJoined("u_5", "member")])
 def test_visits_end_for_those_who_are_no_members_at_that_moment(
-    later: list[Event], members: set[str], spared: set[str]
+    earlier: list[Event], inside: set[str], later: Event
 ) -> None:
-    """Whoever comes in later in the same batch was a visitor still; whoever goes later was a member."""
-    (seq, cut), *_ = cuts(PRIVATE, *later, members=sorted(members))
-    assert (seq, cut) == (1, Cut(None, "removed", frozenset(spared)))
+    """Whoever comes in later in the same batch was a visitor still; whoever goes later, by a ban too, was a member."""
+    found = cuts(*earlier, PRIVATE, later, members=["u_1", "u_2"])
+    (cut,) = [cut for seq, cut in found if seq == len(earlier) + 1]
+    assert cut is not None
+    assert (cut.user, cut.reason, set(cut.spared)) == (None, "removed", inside)
+
+
+def test_a_segment_tells_who_is_in_after_it() -> None:
+    """So that a fan-out that breaks off between two goes on with those who were in by then."""
+    batch: list[Event] = [MemberJoined("u_2", "member"), MemberBanned("u_1"), MemberAdded("u_3", "member")]
+    found = segments(entries(batch), batch, members=everybody(["u_1"]))
+    assert [set(segment.members) for segment in found] == [{"u_2"}, {"u_2", "u_3"}]
 
 
 def ring(*bodies: bytes, max_entries: int = 3, max_bytes: int = 100) -> Ring:

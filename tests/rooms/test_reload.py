@@ -6,7 +6,8 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from justchat.rooms.commands import Accepted, DeleteMessage
+from actors import Reply
+from justchat.rooms.commands import Accepted, DeleteMessage, EditMessage, React, Unreact
 from justchat.rooms.reload import load_state
 from storage.errors import Conflict
 from storage.memory import MemoryJournal, MemoryStore
@@ -123,3 +124,35 @@ async def test_what_stands_before_a_forgotten_repeat_is_kept_and_answered(
         assert len(sink.behind) + len(sink.seqs) > 0
         assert await load_state(journal, ROOM) is not None
         assert await load_state(MemoryJournal(MemoryStore()), ROOM) is None
+
+
+async def test_what_stands_before_a_forgotten_repeat_is_not_done_again(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered as it was decided: a second decision would find it outdated, or do it once more."""
+    monkeypatch.setattr("justchat.rooms.state.SENT_KEPT", 1)
+    journal = PartialJournal()
+    async with open_world(journal=journal) as world:
+        await world.create()
+        old = await post(world, "old")
+        for number in range(3):
+            await post(world, f"between {number}")
+        found = old.message_id or ""
+        commands = [
+            React(OWNER, found, "👍"),
+            Unreact(OWNER, found, "👍"),
+            EditMessage(OWNER, found, "better", rev=1),
+            EditMessage(OWNER, found, "best", rev=2),
+            message("old"),
+            React(OWNER, found, "👍"),
+        ]
+        replies: list[Reply[object]] = [Reply() for _ in commands]
+        for command, reply in zip(commands, replies, strict=True):
+            world.room().submit(command, reply)
+        answers = [await reply.wait() for reply in replies]
+        assert all(isinstance(answer, Accepted) for answer in answers), answers
+        assert [answer.seq for answer in answers if isinstance(answer, Accepted)] == [6, 7, 8, 9, old.seq, 10]
+        twice = ["reaction.added", "reaction.removed", "message.updated", "message.updated", "reaction.added"]
+        assert (await world.history())[5:] == twice
+        assert world.restarts() == 0
+        assert (await world.do(message("after"))).seq == 11

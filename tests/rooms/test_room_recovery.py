@@ -8,12 +8,24 @@ import pytest
 import trio
 
 from actors import Reply, RestartPolicy
-from justchat.rooms.commands import Accepted, RemoveMember
+from justchat.rooms.commands import (
+    Accepted,
+    BanMember,
+    Command,
+    DeleteMessage,
+    EditMessage,
+    PinMessage,
+    React,
+    RemoveMember,
+    UpdateRoom,
+)
+from justchat.rooms.permissions import Visibility
+from justchat.rooms.posts import Content
 from justchat.rooms.room import result_of
 from justchat.rooms.room_actor import FAULT_POINTS
 from justchat.wire.errors import ErrorCode, Refusal
-from storage.errors import Conflict, OutcomeUnknown
-from storage.records import Append
+from storage.errors import Conflict, OutcomeUnknown, StorageUnavailable
+from storage.records import Append, MessageRecord
 from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, catch_up, message, open_world
 
 
@@ -157,6 +169,36 @@ async def test_a_removal_during_a_crash_still_ends_the_subscription_at_its_seq(a
         assert [head for _, head, _ in sink.behind] == [2]
 
 
+@pytest.mark.parametrize("point", ["", "after_commit", "before_fan_out", "after_fan_out"])
+async def test_a_ban_cuts_at_its_own_seq_also_where_visits_end_in_the_same_batch(
+    autojump_clock: object, point: str
+) -> None:
+    """The member who is banned was one when the room became private; the visitor was none, and hears no more."""
+    armed = False
+
+    def fault(at: str, room: str) -> None:
+        nonlocal armed
+        if armed and at == point:
+            armed = False
+            raise Crash(point)
+
+    async with open_world(fault=fault) as world:
+        await world.create("u_2", visibility=Visibility.PUBLIC)
+        (_, owner), (_, member), (_, visitor) = [await world.attach(user) for user in (OWNER, "u_2", "u_3")]
+        armed = True
+        replies: list[Reply[object]] = []
+        for command in (
+            UpdateRoom(OWNER, visibility=Visibility.PRIVATE), message("among us", actor="u_2"), BanMember(OWNER, "u_2"),
+        ):  # fmt: skip
+            replies.append(Reply())
+            world.room().submit(command, replies[-1])
+        for reply in replies:
+            assert isinstance(await reply.wait(), Accepted)
+        assert (member.cuts, visitor.cuts, owner.cuts) == ([("banned", 4)], [("removed", 2)], [])
+        if point in {"", "after_fan_out"}:
+            assert (member.seqs, visitor.seqs, owner.seqs) == ([2, 3, 4], [2], [2, 3, 4])
+
+
 async def test_a_conflict_is_an_error_of_the_store_and_never_of_the_caller(autojump_clock: object) -> None:
     """A store that reports a repeat it cannot name crashes the command, which is then quarantined, not looped."""
     journal = SwitchedJournal()
@@ -170,3 +212,43 @@ async def test_a_conflict_is_an_error_of_the_store_and_never_of_the_caller(autoj
         answer = await world.room().post(message("x"))
         assert isinstance(answer, Refusal)
         assert answer.code is ErrorCode.INTERNAL
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        EditMessage(OWNER, "m_2", "better"),
+        DeleteMessage(OWNER, "m_2"),
+        PinMessage(OWNER, "m_2"),
+        React(OWNER, "m_2", "👍"),
+        message("a reply", content=Content(reply_to="m_2")),
+        # Whether it repeats one that was accepted when they still might post, only the store knows.
+        message("no member", actor="u_2"),
+    ],
+    ids=["edit", "delete", "pin", "react", "reply", "refused"],
+)
+async def test_what_cannot_be_looked_up_is_refused_at_once_and_crashes_nobody(
+    autojump_clock: object, command: Command
+) -> None:
+    """Nothing was tried, so the sender hears that storage does not answer, and the room goes on for all others."""
+    journal = SwitchedJournal()
+
+    async def down(*_: object) -> list[MessageRecord]:
+        raise StorageUnavailable("down")
+
+    async with open_world(journal=journal) as world:
+        await world.create("u_2")
+        assert (await world.do(message("said"))).message_id == "m_2"
+        await world.do(RemoveMember(OWNER, "u_2"))
+        _, sink = await world.attach()
+        read, found = journal.messages_by_id, journal.find_sent
+        journal.messages_by_id = journal.find_sent = down  # type: ignore[method-assign,assignment]
+        began = trio.current_time()
+        assert await world.refusal(command) == "storage_unavailable"
+        assert trio.current_time() == began
+        assert isinstance(await world.room().post(message("meanwhile")), Accepted)
+        journal.messages_by_id, journal.find_sent = read, found  # type: ignore[method-assign]
+        answer = await world.room().post(command)
+        assert isinstance(answer, Refusal) is (command.actor != OWNER)
+        assert sink.seqs == ([4, 5] if command.actor == OWNER else [4])
+        assert world.restarts() == 0

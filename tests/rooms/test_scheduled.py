@@ -25,7 +25,7 @@ from justchat.rooms.rules.kept_rules import AHEAD_MAX_DAYS, SCHEDULED_MAX
 from justchat.wire.events import RoomSettings, SettingsChanges
 from storage.errors import OutcomeUnknown, StorageUnavailable
 from storage.memory import MemoryDirectory
-from storage.records import DropItem, PutItem
+from storage.records import DropItem, PutItem, UserRecord
 from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, World, message, open_world, virtual_ms
 
 
@@ -233,3 +233,24 @@ async def test_a_report_is_as_private_as_its_room_and_its_history(autojump_clock
         await world.do(UpdateRoom(OWNER, settings=SettingsChanges(history_visibility="shared")))
         await world.do(ReportMessage("u_2", name, "x"))
         assert await world.refusal(ReportMessage("u_2", name, "x"), room="r_none") == "not_found"
+
+
+async def test_what_a_disabled_account_scheduled_is_not_posted(autojump_clock: object) -> None:
+    """It has no voice anywhere, so also none that it lent beforehand; what became of it is kept with the reason."""
+    journal = SwitchedJournal()
+    async with open_world(journal=journal, timekeeper_seconds=10) as world:
+        account = UserRecord("u_2", "bob", "bob", "Bob", None, "", "user", 0)
+        await world.directory.create_user(account)
+        await world.create("u_2")
+        await world.do(later("s_1", actor="u_2"))
+        await world.do(later("s_2", actor="u_2", seconds=600))
+        await world.do(later("s_3"))
+        await world.directory.change_user(replace(account, disabled=True, rev=2))
+        await trio.sleep(300)
+        assert [post.failed for post in await scheduled(world)] == ["forbidden", None]
+        await world.directory.change_user(replace(account, rev=3))
+        await trio.sleep(600)
+        said = [entry.actor for entry in await journal.read(ROOM, after=1, limit=10)]
+        assert said == [OWNER, "u_2"]
+        assert [(post.id, post.failed) for post in await scheduled(world)] == [("s_1", "forbidden")]
+        assert world.restarts() == 0

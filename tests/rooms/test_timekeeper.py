@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from actors import RestartPolicy
 from justchat.rooms.commands import MuteMember
-from justchat.rooms.items import ItemKind
+from justchat.rooms.items import ItemKind, Scheduled, scheduled_item
 from justchat.rooms.kept_commands import ScheduleMessage
 from justchat.rooms.room_actor import RoomLimits
 from storage.errors import StorageUnavailable
@@ -185,3 +186,24 @@ async def test_rooms_without_timers_sleep_on(autojump_clock: object) -> None:
         await world.do(message("hello"))
         await trio.sleep(1000)
         assert world.rooms.statistics().activated == 1
+
+
+async def test_a_timer_that_a_room_has_not_heard_of_fires_all_the_same(autojump_clock: object) -> None:
+    """A repair wrote it, or a write that a crash overtook: the room is told that something is overdue, and looks."""
+    async with open_world(timekeeper_seconds=5) as world:
+        await world.create("u_2")
+        await world.attach()
+        await world.do(MuteMember(OWNER, "u_2", until=virtual_ms() + HOUR_MS))
+        (known,) = await world.items(ItemKind.MUTE)
+        await world.directory.keep([PutItem(replace(known, due_at=virtual_ms() + 60_000))])
+        await post_unheard(world, due_at=virtual_ms() + 60_000)
+        await trio.sleep(70)
+        assert await world.history() == ["room.created", "member.muted", "message.created"]
+        (mute,) = await world.items(ItemKind.MUTE)
+        assert mute.due_at == known.due_at
+
+
+async def post_unheard(world: World, *, due_at: int) -> None:
+    """Schedule a post past the room."""
+    post = Scheduled("s_1", OWNER, "later", due_at, virtual_ms())
+    await world.directory.keep([PutItem(scheduled_item(ROOM, post))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import trio
@@ -266,6 +266,38 @@ async def test_a_room_stays_awake_for_a_timer_that_is_near_and_sleeps_otherwise(
         await mute(world, "u_2", seconds=86_400)
         await trio.sleep(3)
         assert not world.rooms.is_awake(ROOM)
+
+
+async def test_many_timers_that_are_due_together_keep_nobody_waiting(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long absence, or by somebody's will: what came due comes in its order, and others get their turn."""
+    monkeypatch.setattr("justchat.rooms.timers.BATCH", 2)
+    journal = SwitchedJournal()
+    async with open_world(journal=journal) as world:
+        await world.create("u_2")
+        for number in range(200):
+            await world.do(message(f"m{number}", content=Content(expires_in=60)))
+        journal.append = _slowly(journal.append)  # type: ignore[method-assign]
+        await trio.sleep(60.05)
+        began = trio.current_time()
+        assert isinstance(await world.room().look("u_2"), Access)
+        assert trio.current_time() - began < 2
+        assert isinstance(await world.room().post(message("meanwhile")), Accepted)
+        assert trio.current_time() - began < 4
+        await trio.sleep(60)
+        history = await world.history()
+        assert history[201:].count("message.expired") == 200
+        assert history[-1] == "message.expired"
+        assert world.restarts() == 0
+
+
+def _slowly(append: Callable[[Sequence[Append]], Awaitable[None]]) -> Callable[[Sequence[Append]], Awaitable[None]]:
+    async def slow(appends: Sequence[Append]) -> None:
+        await trio.sleep(0.1)
+        await append(appends)
+
+    return slow
 
 
 async def test_a_deleted_room_has_no_timers(autojump_clock: object) -> None:

@@ -68,7 +68,7 @@ def decide_kept(
 
 def _repeat(command: ScheduleMessage, present: ItemRecord) -> KeptDecision:
     before = _scheduled.decode(present.doc)
-    same = replace(before, failed=None) == _wanted(command, created_at=before.created_at)
+    same = replace(before, failed=None) == scheduled_of(command, created_at=before.created_at)
     return Unchanged() if same else _TAKEN
 
 
@@ -85,10 +85,11 @@ def _schedule(state: RoomState, command: ScheduleMessage, count: int, now: int) 
         return invalid("/send_at", f"a post is scheduled at most {AHEAD_MAX_DAYS} days ahead", code="out_of_range")
     if count >= SCHEDULED_MAX:
         return _TOO_MANY
-    return PutItem(scheduled_item(state.id, _wanted(command, created_at=now)))
+    return PutItem(scheduled_item(state.id, scheduled_of(command, created_at=now)))
 
 
-def _wanted(command: ScheduleMessage, *, created_at: int) -> Scheduled:
+def scheduled_of(command: ScheduleMessage, *, created_at: int) -> Scheduled:
+    """Make what a room keeps of a post that is to wait."""
     return Scheduled(
         id=command.id,
         user=command.actor,
