@@ -11,6 +11,8 @@ from storage.directory_actor import DirectoryLimits
 from storage.journal_actor import JournalLimits
 from storage.open import StorageLimits
 
+_ANSWER_SECONDS = 1.0
+
 
 def room_limits(config: Config) -> RoomLimits:
     """Bounds of every room."""
@@ -75,7 +77,8 @@ def door_limits(config: Config) -> DoorLimits:
     return DoorLimits(
         head_seconds=config.head_seconds,
         keep_alive_seconds=config.keep_alive_seconds,
-        body_read_seconds=config.body_read_seconds,
+        # A little longer than the app gives it, so that the app gets to say what was wrong.
+        body_read_seconds=config.body_read_seconds + _ANSWER_SECONDS,
         send_seconds=config.send_seconds,
         message_bytes=config.frame_max_bytes,
         outbox_items=config.outbox_items,

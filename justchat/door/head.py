@@ -1,14 +1,16 @@
 """Judges request heads before any server library sees them. Pure: imports no Trio.
 
 h11 parses; this module decides. A head is plain HTTP/1.x for the REST server, a WebSocket upgrade on `GET /ws`, or
-refused: too large, garbage, another protocol, bytes that are not ASCII, or an upgrade we do not speak. `RequestGuard`
-follows all requests of one connection and lets nothing of a head through before it has been judged.
+refused: too large, garbage, another protocol, bytes that are not ASCII. An upgrade to anything else is an offer that
+is not taken up. `RequestGuard` follows all requests of one connection and lets nothing of a head through before it has
+been judged.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from sys import intern
 from urllib.parse import parse_qsl
@@ -21,6 +23,9 @@ from justchat.wire.errors import ErrorCode
 WEBSOCKET_PATH = "/ws"
 _WEBSOCKET_VERSION = "13"
 _MAX_QUERY_FIELDS = 32
+_UPGRADE = re.compile(rb"^upgrade(?=:)", re.IGNORECASE | re.MULTILINE)
+# RFC 3986: a name or an address, and perhaps a port.
+_HOST = re.compile(r"(?:\[[0-9A-Za-z:.%-]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]*)?")
 
 
 class UpgradeRequest(Struct, frozen=True, kw_only=True):
@@ -59,15 +64,18 @@ def judge(request: h11.Request) -> Barrier | None:
         if not value.isascii():
             return _bad("Header values are ASCII.")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    if "upgrade" not in headers:
+    if not _is_host(headers.get("host", "")):
+        return _bad("The Host header names no host.")
+    if "transfer-encoding" in headers and "content-length" in headers:
+        # A proxy in front that believes the other one would take the rest of the body for somebody's request.
+        return _bad("A body has one length: Content-Length or Transfer-Encoding.")
+    if headers.get("upgrade", "").lower() != "websocket":
         return None
     return _judge_upgrade(request, headers)
 
 
 def _judge_upgrade(request: h11.Request, headers: dict[str, str]) -> Barrier:
     path, _, query = request.target.decode("ascii").partition("?")
-    if headers["upgrade"].lower() != "websocket":
-        return _bad("The only upgrade here is to a WebSocket.")
     if path != WEBSOCKET_PATH:
         return HeadRefusal(404, ErrorCode.NOT_FOUND, f"WebSockets are at {WEBSOCKET_PATH}.")
     if request.method != b"GET" or request.http_version != b"1.1":
@@ -81,8 +89,6 @@ def _judge_upgrade(request: h11.Request, headers: dict[str, str]) -> Barrier:
         return HeadRefusal(426, ErrorCode.VALIDATION_FAILED, "Speak WebSocket version 13.", version)
     if not _is_nonce(headers.get("sec-websocket-key", "")):
         return _bad("Sec-WebSocket-Key is 16 bytes in base64.")
-    if not _is_host(headers["host"]):
-        return _bad("The Host header names no host.")
     fields = _parse_query(query)
     if fields is None:
         return _bad("The query has too many fields.")
@@ -101,12 +107,13 @@ def _is_nonce(key: str) -> bool:
 
 
 def _is_host(host: str) -> bool:
-    # The WebSocket library decodes the name, so it must be one that can be.
+    # The libraries behind the door encode and decode the name, so it must be one that can be.
     try:
+        host.partition(":")[0].encode("idna")
         host.encode("ascii").decode("idna")
     except UnicodeError:
         return False
-    return True
+    return _HOST.fullmatch(host) is not None
 
 
 def _parse_query(query: str) -> dict[str, str] | None:
@@ -120,13 +127,19 @@ def _parse_query(query: str) -> dict[str, str] | None:
     return fields
 
 
+def _declined(data: bytes, start: int, end: int) -> bytes:
+    """Rename what a head offers to upgrade to, byte for byte: the library behind the door would take it up."""
+    return data[:start] + _UPGRADE.sub(b"Ignored", data[start:end]) + data[end:]
+
+
 class RequestGuard:
     """Follows what one client sends, request by request.
 
-    `feed` returns the bytes that may go on. Once `barrier` is set nothing behind it ever goes on.
+    `feed` returns the bytes that may go on. Once `barrier` is set nothing behind it ever goes on, and neither does
+    anything behind a request that is said to be the last one: it would be taken for a fault of that request.
     """
 
-    __slots__ = ("_h11", "_held", "_max_head_bytes", "_passable", "barrier", "broken", "in_body", "requests")
+    __slots__ = ("_h11", "_held", "_max_head_bytes", "_over", "_passable", "barrier", "broken", "in_body", "requests")
 
     def __init__(self, *, max_head_bytes: int) -> None:
         """Expect the first head."""
@@ -140,6 +153,7 @@ class RequestGuard:
         self._max_head_bytes = max_head_bytes
         self._h11 = self._next_request()
         self._held = b""
+        self._over = False
         self._passable = 0
 
     @property
@@ -149,6 +163,8 @@ class RequestGuard:
 
     def feed(self, data: bytes) -> bytes:
         """Take in received bytes, not empty, and return what may go on."""
+        if self._over:
+            return b""
         pending = self._held + data
         self._held = b""
         self._passable = 0
@@ -166,11 +182,16 @@ class RequestGuard:
                 self.barrier = self._judge(event, end - self._passable)
                 if self.barrier is not None:
                     return self._stop_at(pending, end)
+                if any(name == b"upgrade" for name, _ in event.headers):
+                    pending = _declined(pending, self._passable, end)
                 self.requests += 1
                 self.in_body = True
             elif isinstance(event, h11.EndOfMessage):
                 self.in_body = False
                 self._passable = len(pending) - self._left()
+                self._over = self._h11.their_state is h11.MUST_CLOSE
+                if self._over:
+                    return pending[: self._passable]
                 self._h11 = self._next_request()
                 if self._passable < len(pending):
                     self._h11.receive_data(pending[self._passable :])

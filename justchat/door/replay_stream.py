@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 import trio
 
-from justchat.door.answer import discard_input
+from justchat.door.answer import closing_response, discard_input, problem_body
 from justchat.door.head import RequestGuard
 from justchat.door.limits import DoorLimits
+from justchat.wire.errors import ErrorCode
 
 _READ_BYTES = 65_536
 _SEND_BYTES = 65_536
+_BARE_REFUSAL = b"HTTP/1.1 400 "
 
 
 class ReplayStream(trio.abc.HalfCloseableStream):
@@ -43,6 +45,7 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         self._sending = trio.StrictFIFOLock()
         self._over = False
         self._closing = False
+        self._refused = False
         self._answered = 0
         self._idle: trio.Event | None = None
         self._reading: trio.Event | None = None
@@ -76,9 +79,9 @@ class ReplayStream(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, with a deadline for each 64 KiB; a client that takes nothing is cut."""
-        view = memoryview(data)
         # Hypercorn answers a body that breaks off from its reader, while the app may be sending its own answer.
         async with self._sending:
+            view = memoryview(self._worded(data))
             for at in range(0, len(view) or 1, _SEND_BYTES):
                 with trio.move_on_after(self._limits.send_seconds) as scope:
                     await self._stream.send_all(view[at : at + _SEND_BYTES])
@@ -109,6 +112,16 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         finally:
             self._closing = self._over = True
             await self._stream.aclose()
+
+    def _worded(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+        """Put a problem in the place of Hypercorn's bare refusal of a body that broke off or broke its framing."""
+        if self._refused:
+            return b""
+        broke = self._guard.broken or (self._over and self._guard.in_body)
+        if not (broke and bytes(data[: len(_BARE_REFUSAL)]) == _BARE_REFUSAL):
+            return data
+        self._refused = True
+        return closing_response(400, problem_body(400, ErrorCode.VALIDATION_FAILED, "The body is not whole."))
 
     async def _linger(self) -> None:
         with trio.move_on_after(self._limits.linger_seconds):

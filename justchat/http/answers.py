@@ -112,10 +112,10 @@ def no_content() -> Response:
     return response
 
 
-def problem_answer(refusal: Refusal) -> Response:
-    """Answer with problem details (RFC 9457)."""
-    body = encode_problem(refusal, instance=request.path, request_id=g.get("request_id"))
-    response = Response(body, status=refusal.status, content_type="application/problem+json")
+def problem_answer(refusal: Refusal, *, status: int | None = None) -> Response:
+    """Answer with problem details (RFC 9457); `status` where HTTP has a more exact one than the code's."""
+    body = encode_problem(refusal, status=status, instance=request.path, request_id=g.get("request_id"))
+    response = Response(body, status=status or refusal.status, content_type="application/problem+json")
     if refusal.retry_after_seconds is not None:
         # Whole seconds, rounded up: nobody is told to come back too early.
         response.headers["Retry-After"] = str(int(-(-refusal.retry_after_seconds // 1)))

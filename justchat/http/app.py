@@ -58,6 +58,7 @@ _BY_STATUS = {
     413: ErrorCode.PAYLOAD_TOO_LARGE,
     415: ErrorCode.UNSUPPORTED_MEDIA,
 }
+_DETAILS = {404: "there is nothing at this address", 408: "the request's body did not arrive in time"}
 
 
 def create_app(system: System) -> QuartTrio:
@@ -129,8 +130,8 @@ async def _http_error(error: HTTPException) -> Response:
     code = _BY_STATUS.get(error.code or 500)
     if code is None:
         code = ErrorCode.INTERNAL if (error.code or 500) >= 500 else ErrorCode.VALIDATION_FAILED
-    detail = "there is nothing at this address" if code is ErrorCode.NOT_FOUND else error.description or error.name
-    response = problem_answer(Refusal(code, detail))
+    detail = _DETAILS.get(error.code or 500) or error.description or error.name
+    response = problem_answer(Refusal(code, detail), status=408 if error.code == 408 else None)
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value

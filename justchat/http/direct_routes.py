@@ -68,5 +68,6 @@ class DirectRoutes:
         command = CreateRoom(caller.id, Kind.DIRECT, Visibility.PRIVATE, "", "", new_id("e"), (other,))
         made = granted(await room.post(command)).changed
         view = granted(await room.view(caller.id))
-        location = {"Location": f"/api/v1/rooms/{room.id}"}
-        return await self._views.answer(caller, view, status=201 if made else 200, headers=location)
+        if not made:
+            return await self._views.answer(caller, view)
+        return await self._views.answer(caller, view, status=201, headers={"Location": f"/api/v1/rooms/{room.id}"})

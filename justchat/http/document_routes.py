@@ -9,27 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import trio
-from msgspec import Struct
 from quart import Blueprint, Quart, Response, request
 
 from justchat import __version__
 from justchat.http.answers import Refused, handled
 from justchat.http.openapi import openapi_document, published_operations
+from justchat.http.served_file import NO_SUCH_FILE, ServedFile, file_answer, page_policy, served_file
 from justchat.wire.asyncapi import asyncapi_document
-from justchat.wire.errors import ErrorCode, Refusal
 
-# Swagger UI sets styles on elements and has its icons as data. `connect-src` is what trying a call needs.
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_POLICY: Final = page_policy(forms="'none'")
 _ASSETS: Final = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -55,19 +49,6 @@ SwaggerUIBundle({
   docExpansion: "list", defaultModelsExpandDepth: 0, displayRequestDuration: true
 });
 """
-_NO_SUCH_FILE: Final = Refusal(ErrorCode.NOT_FOUND, "there is no such file")
-
-
-class Document(Struct, frozen=True):
-    """One file, ready to be served."""
-
-    content: bytes
-    content_type: str
-    etag: str
-
-
-def _document(content: bytes, content_type: str) -> Document:
-    return Document(content, content_type, f'"{blake2b(content, digest_size=8).hexdigest()}"')
 
 
 def _assets_folder() -> Path:
@@ -78,47 +59,35 @@ def _assets_folder() -> Path:
     return Path(package.origin).parent / "dist"
 
 
-def _answer(document: Document) -> Response:
-    headers = {
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        "ETag": document.etag,
-        "Cache-Control": "no-cache",
-        "Referrer-Policy": "no-referrer",
-    }
-    if request.headers.get("If-None-Match") == document.etag:
-        return Response(b"", status=304, headers=headers)
-    return Response(document.content, headers=headers, content_type=document.content_type)
-
-
 def document_routes(app: Quart) -> Blueprint:
     """Build the routes that describe an app. Call it when all others are registered."""
     routes = Blueprint("documents", __name__)
     folder = _assets_folder()
 
-    def openapi() -> Document:
+    def openapi() -> ServedFile:
         content = openapi_document(published_operations(app), version=__version__)
-        return _document(msgspec.json.encode(content), "application/json")
+        return served_file(msgspec.json.encode(content), "application/json")
 
-    def asyncapi() -> Document:
-        return _document(msgspec.json.encode(asyncapi_document(version=__version__)), "application/json")
+    def asyncapi() -> ServedFile:
+        return served_file(msgspec.json.encode(asyncapi_document(version=__version__)), "application/json")
 
-    makers: dict[str, Callable[[], Document]] = {
+    makers: dict[str, Callable[[], ServedFile]] = {
         "/openapi.json": openapi,
         "/asyncapi.json": asyncapi,
-        "/docs": lambda: _document(_PAGE, "text/html; charset=utf-8"),
-        "/docs/assets/start.js": lambda: _document(_START, "text/javascript; charset=utf-8"),
+        "/docs": lambda: served_file(_PAGE, "text/html; charset=utf-8"),
+        "/docs/assets/start.js": lambda: served_file(_START, "text/javascript; charset=utf-8"),
     }
     for name, kind in _ASSETS.items():
         makers[f"/docs/assets/{name}"] = partial(_read, folder / name, kind)
 
     @cache
-    def made(path: str) -> Document:
+    def made(path: str) -> ServedFile:
         return makers[path]()
 
     async def document(name: str = "") -> Response:  # noqa: ARG001  # it is part of the path
         if request.path not in makers:
-            raise Refused(_NO_SUCH_FILE)
-        return _answer(await trio.to_thread.run_sync(made, request.path))
+            raise Refused(NO_SUCH_FILE)
+        return file_answer(await trio.to_thread.run_sync(made, request.path), policy=_POLICY)
 
     for path in ("/openapi.json", "/asyncapi.json", "/docs"):
         routes.get(path, endpoint=path.strip("/").replace(".", "_"))(handled(document))
@@ -126,5 +95,5 @@ def document_routes(app: Quart) -> Blueprint:
     return routes
 
 
-def _read(path: Path, content_type: str) -> Document:
-    return _document(path.read_bytes(), content_type)
+def _read(path: Path, content_type: str) -> ServedFile:
+    return served_file(path.read_bytes(), content_type)

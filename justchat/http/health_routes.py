@@ -177,7 +177,7 @@ class HealthRoutes:
         view = ReadyView(
             "draining" if self._system.draining else "ok" if storage.ready else "storage_unavailable", _summary(storage)
         )
-        return json_answer(view, status=200 if view.status == "ok" else 503)
+        return json_answer(view) if view.status == "ok" else json_answer(view, status=503, headers={"Retry-After": "1"})
 
     async def version(self) -> Response:
         return json_answer(VersionView("JustChat", __version__))

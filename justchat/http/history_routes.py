@@ -19,7 +19,7 @@ from justchat.http.operation import Operation, PageOf, Query, blueprint_of
 from justchat.http.room_access import MIN_SEQ, RoomAccess, page_queries
 from justchat.rooms.queries import Access
 from justchat.system import System
-from justchat.wire.errors import ErrorCode, invalid
+from justchat.wire.errors import invalid
 from justchat.wire.events import EventFrame
 from storage.records import Entry, MessageRecord, UserRecord
 
@@ -74,7 +74,6 @@ class HistoryRoutes:
                 "A part of a room's messages, as they read now, by seq",
                 answer=PageOf[MessageView],
                 query=(_BEFORE, _AFTER, _AROUND, limit, MIN_SEQ),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
                 "GET",
@@ -83,7 +82,6 @@ class HistoryRoutes:
                 "A part of a room's journal, byte for byte, by seq",
                 answer=EventsPage[EventFrame],
                 query=(_BEFORE, _AFTER, limit, MIN_SEQ),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
         )
 

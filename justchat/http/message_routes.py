@@ -114,7 +114,6 @@ class MessageRoutes:
                 "A message as it reads now; `ETag` is its version",
                 answer=MessageView,
                 query=(MIN_SEQ,),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
                 "PATCH",
@@ -142,7 +141,6 @@ class MessageRoutes:
         )
 
     def _listings(self) -> tuple[Operation, ...]:
-        refusals = (ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE)
         return (
             Operation(
                 "GET",
@@ -151,7 +149,6 @@ class MessageRoutes:
                 "The thread that begins with a message, oldest first",
                 answer=PageOf[MessageView],
                 query=(*page_queries(self._system.config), MIN_SEQ),
-                refusals=refusals,
             ),
         )
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import Final
 
 from justchat.http.operation import Caller, Operation
+from justchat.http.room_access import MIN_SEQ
 from justchat.wire.errors import ErrorCode, Refusal
 
 # The front door answers these by itself, before a request is read whole, and so without a request id.
@@ -38,6 +39,8 @@ def refusals_of(operation: Operation, path: str) -> dict[int, list[ErrorCode]]:
         codes.extend(_OF_BODIES)
     if operation.query:
         codes.append(ErrorCode.VALIDATION_FAILED)
+    if MIN_SEQ in operation.query:
+        codes.append(ErrorCode.SEQ_UNAVAILABLE)
     if "<" in path:
         # Also what is no text at all, before a handler sees it.
         codes.append(ErrorCode.NOT_FOUND)

@@ -61,7 +61,6 @@ class PinRoutes:
                 "The pinned messages, the newest pin first",
                 answer=PageOf[PinView[MessageView]],
                 query=(*page_queries(self._system.config), MIN_SEQ),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
             Operation(
                 "PUT", one, self.pin, "Pin a message", statuses=(204,), refusals=(*_REFUSALS, ErrorCode.CONFLICT)

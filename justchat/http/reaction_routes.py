@@ -73,7 +73,6 @@ class ReactionRoutes:
                     *paging,
                     MIN_SEQ,
                 ),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
             ),
         )
 

@@ -78,7 +78,7 @@ class ReportRoutes:
                 "The reports that are open, for moderators",
                 answer=PageOf[ReportView[MessageView]],
                 query=(*page_queries(self._system.config), MIN_SEQ),
-                refusals=(*refusals, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE),
+                refusals=refusals,
             ),
             Operation(
                 "DELETE",

@@ -35,7 +35,6 @@ class RevisionRoutes:
 
     def operations(self) -> tuple[Operation, ...]:
         """Give the route."""
-        refusals = (ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED, ErrorCode.SEQ_UNAVAILABLE)
         return (
             Operation(
                 "GET",
@@ -44,7 +43,7 @@ class RevisionRoutes:
                 "Every version of a message, the present one last, for its author and for moderators",
                 answer=PageOf[Revision],
                 query=(*page_queries(self._system.config), MIN_SEQ),
-                refusals=(*refusals, ErrorCode.FORBIDDEN, ErrorCode.NOT_A_MEMBER),
+                refusals=(ErrorCode.FORBIDDEN, ErrorCode.NOT_A_MEMBER),
             ),
         )
 

@@ -17,6 +17,7 @@ from justchat.ids import is_id, new_id
 from justchat.rooms.items import ItemKind, Scheduled, scheduled_key
 from justchat.rooms.kept_commands import ScheduleMessage, Unschedule
 from justchat.rooms.posts import Content, post
+from justchat.rooms.rules.kept_rules import scheduled_of
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal
 from justchat.wire.frames import Id
@@ -66,7 +67,6 @@ class ScheduledRoutes:
     def operations(self) -> tuple[Operation, ...]:
         """Give the routes."""
         every, one = "/rooms/<room>/scheduled", "/rooms/<room>/scheduled/<scheduled>"
-        refusals = (ErrorCode.NOT_FOUND, ErrorCode.SEQ_UNAVAILABLE)
         return (
             Operation(
                 "POST",
@@ -93,9 +93,15 @@ class ScheduledRoutes:
                 "One's own posts that wait, and those that could not be posted, oldest first",
                 answer=PageOf[ScheduledView],
                 query=(*page_queries(self._system.config), MIN_SEQ),
-                refusals=(*refusals, ErrorCode.VALIDATION_FAILED),
             ),
-            Operation("GET", one, self.one, "A post of one's own that waits", answer=ScheduledView, refusals=refusals),
+            Operation(
+                "GET",
+                one,
+                self.one,
+                "A post of one's own that waits",
+                answer=ScheduledView,
+                query=(MIN_SEQ,),
+            ),
             Operation(
                 "DELETE",
                 one,
@@ -128,17 +134,9 @@ class ScheduledRoutes:
             expires_in=body.expires_in,
         )
         await self._access.post(room, command)
-        view = ScheduledView(
-            command.id,
-            room,
-            command.body,
-            rfc3339(command.due_at),
-            rfc3339(now),
-            reply_to=command.reply_to,
-            thread_root=command.thread_root,
-            mentions=command.mentions,
-            expires_in=command.expires_in,
-        )
+        kept = await self._items.one(room, ItemKind.SCHEDULED, scheduled_key(caller.id, scheduled), Scheduled)
+        # What was due at once is posted by now.
+        view = _view(room, kept or scheduled_of(command, created_at=now))
         return json_answer(view, status=201, headers={"Location": f"/api/v1/rooms/{room}/scheduled/{command.id}"})
 
     async def list_scheduled(self, caller: UserRecord, room: str) -> Response:

@@ -19,7 +19,7 @@ from justchat.wire.server_frames import UserView
 from storage.records import UserRecord
 
 _IDS_MAX = 100
-# Autocomplete shows a handful; the bound also keeps the list of all users from being read off.
+# Autocomplete shows a handful.
 _FOUND_MAX = 20
 _IDS_MAX_CHARACTERS = _IDS_MAX * 65
 _Prefix = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]

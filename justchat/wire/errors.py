@@ -7,6 +7,7 @@ people and may. A refusal is a value, not an exception: an exception means a bug
 from __future__ import annotations
 
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Final
 
 import msgspec
@@ -116,9 +117,15 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-def problem(refusal: Refusal, *, instance: str | None = None, request_id: str | None = None) -> Problem:
-    """Render a refusal for the wire."""
-    status, title = _STATUS[refusal.code]
+def problem(
+    refusal: Refusal, *, status: int | None = None, instance: str | None = None, request_id: str | None = None
+) -> Problem:
+    """Render a refusal for the wire; `status` where HTTP has a more exact one than the code's."""
+    usual, title = _STATUS[refusal.code]
+    if status is None:
+        status = usual
+    elif status != usual:
+        title = HTTPStatus(status).phrase
     return Problem(
         type="about:blank",
         title=title,
@@ -137,9 +144,11 @@ def invalid(pointer: str, detail: str, *, code: str = "invalid") -> Refusal:
     return Refusal(ErrorCode.VALIDATION_FAILED, detail, (FieldProblem(pointer, code, detail),))
 
 
-def encode_problem(refusal: Refusal, *, instance: str | None = None, request_id: str | None = None) -> bytes:
+def encode_problem(
+    refusal: Refusal, *, status: int | None = None, instance: str | None = None, request_id: str | None = None
+) -> bytes:
     """Render a refusal as problem+json bytes."""
-    return msgspec.json.encode(problem(refusal, instance=instance, request_id=request_id))
+    return msgspec.json.encode(problem(refusal, status=status, instance=instance, request_id=request_id))
 
 
 # What many refuse with, each for a reason of its own.

@@ -204,7 +204,7 @@ class Fetch(Struct, frozen=True, forbid_unknown_fields=True, tag="fetch"):
 
 
 class Read(Struct, frozen=True, forbid_unknown_fields=True, tag="read"):
-    """Say how far one has read a room; answered by `ack`, with the seq that counts, or `error`."""
+    """Say how far one has read a room; answered by `ack`, with that seq (the head at most), or `error`."""
 
     room: Id
     data: ReadData

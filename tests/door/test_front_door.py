@@ -59,7 +59,6 @@ async def test_rest_and_websockets_share_one_port() -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 300, 400, "validation_failed"),
         (b"GET / HTTP/1.1\r\nHost: t\r\nX: " + b"x" * 40_000, 431, "payload_too_large"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "validation_failed"),
-        (b"GET / HTTP/1.1\r\nHost: t\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", 400, "validation_failed"),
         (upgrade_head("/other"), 404, "not_found"),
         (upgrade_head(extra="Sec-WebSocket-Protocol: \x96\r\n"), 400, "validation_failed"),
         (b"GET / HTTP/1.1\r\nHost: t\r\nX-", 408, "validation_failed"),
@@ -72,6 +71,17 @@ async def test_a_refused_head_gets_a_problem_and_the_end(sent: bytes, status: in
         assert house.door.statistics().refused == 1
 
 
+async def test_a_client_that_offers_another_protocol_is_served_in_this_one() -> None:
+    """As curl and Java's client offer HTTP/2: an ordinary answer, and the connection goes on."""
+    offer = PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n")
+    offer += b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n"
+    async with running() as house:
+        answer = await house.ask(offer + PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert answer.count(b"HTTP/1.1 200 ") == 2
+        assert b"101" not in answer
+        assert house.door.statistics().contained == 0
+
+
 async def test_a_silent_connection_is_closed_without_a_word() -> None:
     """Connect and say nothing: cut at the head's deadline."""
     async with running(limits=QUICK) as house:
@@ -80,6 +90,16 @@ async def test_a_silent_connection_is_closed_without_a_word() -> None:
             with trio.fail_after(1):
                 assert await read_to_end(stream) == b""
         await until(lambda: house.door.statistics().timed_out == 1)
+
+
+async def test_what_comes_behind_a_last_request_does_not_spoil_its_answer() -> None:
+    """A line break too many, or a whole request: the one that was asked is answered, and the connection ends."""
+    last = b"POST /echo HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 4\r\n\r\nsaid"
+    async with running() as house:
+        for behind in (b"\r\n", PLAIN, upgrade_head()):
+            answer = await house.ask(last + behind)
+            assert (answer.count(b"HTTP/1.1 "), answer[-4:]) == (1, b"said")
+            assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_later_head_is_judged_like_the_first() -> None:
@@ -132,6 +152,32 @@ async def test_a_body_that_drips_is_cut(framing: bytes) -> None:
             await stream.send_all(b"POST /echo HTTP/1.1\r\nHost: t\r\n" + framing + b"\r\n\r\n")
             await drip(stream, b"1\r\nx\r\n" if framing.endswith(b"chunked") else b"x")
         await until(lambda: house.door.statistics().http == 0)
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 9", b"half"),
+        (b"Transfer-Encoding: chunked", b"4\r\nhalf\r\n"),
+        (b"Transfer-Encoding: chunked", b"none\r\n"),
+        (b"Transfer-Encoding: chunked", b"1\r\nxy"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_body_that_is_not_whole_gets_a_problem_and_the_end(framing: bytes, body: bytes, at_once: bool) -> None:
+    """Broken off or broken in its framing, with the head or behind it: an answer like every other refusal."""
+    async with running(limits=QUICK) as house:
+        stream = await house.connect()
+        async with stream:
+            head = PLAIN + b"POST /echo HTTP/1.1\r\nHost: t\r\n" + framing + b"\r\n\r\n"
+            await stream.send_all(head + body if at_once else head)
+            if not at_once:
+                await read_until(stream, b"hi")
+                await stream.send_all(body)
+            await stream.send_eof()
+            answer = await read_to_end(stream)
+        assert problem_of(answer[answer.rindex(b"HTTP/1.1 ") :]) == (400, "validation_failed")
+        assert house.door.statistics().escaped == 0
 
 
 async def test_beyond_the_limit_connections_are_turned_away() -> None:

@@ -52,16 +52,54 @@ def test_plain_http_passes_unchanged(head: bytes) -> None:
         (b"GET / HTTP/1.1\r\nHost: t\r\nX-Name: Jos\xe9\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: t\r\nX\xe9: a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: ..\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: <script>\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: t:80:80\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: " + b"x" * 64 + b".example:80\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET / HTTP/3.0\r\nHost: t\r\n\r\n", 505),
         (b"CONNECT other:443 HTTP/1.1\r\nHost: t\r\n\r\n", 405),
-        (b"GET / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n\r\n", 400),
-        (b"GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n", 400),
     ],
 )
 def test_what_is_not_for_us_is_refused(data: bytes, expected: int) -> None:
     """Garbage, TLS, other protocols and bytes that are not ASCII never get further."""
     assert status(data) == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "chat.example",
+        "Chat-1.example.:8000",
+        "[::1]",
+        "[::ffff:7f00:1]:80",
+        "[fe80::1%25eth0]",
+        "my_host:",
+        "127.0.0.1:1",
+    ],
+)
+def test_whatever_may_name_a_host_passes(host: str) -> None:
+    """Names and addresses of both kinds, with and without a port; a name may be empty."""
+    assert status(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()) is None
+
+
+@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"UPGRADE: TLS/1.0", b"Upgrade: h2c\r\nupgrade: websocket"])
+def test_an_upgrade_to_something_else_is_an_offer_that_is_not_taken_up(offer: bytes) -> None:
+    """Some clients offer HTTP/2 with their first request: it goes on as it is, and nobody behind sees the offer."""
+    first = b"POST /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAM\r\n"
+    body = b"Upgrade: in a body\r\n"
+    head = first + b"Content-Length: 20\r\nX-Upgrade: x\r\n" + offer + b"\r\n\r\n"
+    for pieces in ([head + body + PLAIN], [head, body, PLAIN], [head[:60], head[60:] + body[:3], body[3:] + PLAIN]):
+        guard = RequestGuard(max_head_bytes=16_384)
+        released = b"".join(guard.feed(piece) for piece in pieces)
+        assert (guard.barrier, guard.requests) == (None, 2)
+        request, _, rest = released.partition(b"\r\n\r\n")
+        assert rest == body + PLAIN
+        assert request.count(b"Ignored: ") == len(offer.split(b"\r\n"))
+        assert request.replace(b"Ignored", b"upgrade").lower() == head.lower().removesuffix(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +140,24 @@ def test_a_good_upgrade_is_taken_apart() -> None:
     assert (upgrade.path, upgrade.query) == ("/ws", {"ticket": "a b", "v": ""})
     assert (upgrade.headers["origin"], upgrade.headers["x-a"]) == ("https://a.example", "1, 2")
     assert (upgrade.raw, upgrade.rest) == (head, b"\x81\x80")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        PLAIN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        POST.replace(b"\r\n\r\n", b"\r\nConnection: x, Close\r\n\r\n"),
+        CHUNKED.replace(b"Host: t", b"Host: t\r\nConnection: close"),
+        b"GET / HTTP/1.0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("behind", [b"\r\n", PLAIN, upgrade_head(), b"\x00", b"G"])
+def test_nothing_goes_on_behind_a_last_request(last: bytes, behind: bytes) -> None:
+    """Some clients end a body with a line break more: what they have asked is answered all the same."""
+    for pieces in ([PLAIN + last + behind], [PLAIN + last, behind, behind], [PLAIN + last[:-1], last[-1:] + behind]):
+        guard = RequestGuard(max_head_bytes=16_384)
+        assert b"".join(guard.feed(piece) for piece in pieces) == PLAIN + last
+        assert (guard.barrier, guard.broken, guard.in_head, guard.in_body) == (None, False, False, False)
 
 
 @pytest.mark.parametrize("padding", [200, 50_000])

@@ -97,6 +97,7 @@ async def test_health_tells_being_alive_from_being_ready() -> None:
         ready = await office.call("GET", "/health/ready")
         answer = await ready.get_json()
         assert (ready.status_code, answer["status"]) == (503, "storage_unavailable")
+        assert ready.headers["Retry-After"] == "1"
         assert not answer["storage"]["directory"]["ready"]
         assert (await office.call("GET", "/health")).status_code == 200
         office.system.draining = True

@@ -143,6 +143,18 @@ async def test_each_refusal_stands_under_its_status(office: Office) -> None:
     assert set(ready["503"]["content"]) == {"application/json", "application/problem+json"}
 
 
+async def test_reads_as_of_a_seq_are_documented_where_there_are_any(office: Office) -> None:
+    """What reads of a room, and of what is in it, may wait for `min_seq`, says so, and that it may be refused."""
+    document = await document_of(office)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            names = {parameter["name"] for parameter in operation["parameters"]}
+            is_read = method == "get" and path.startswith(("/api/v1/rooms/{room}", "/api/v1/messages/{message}"))
+            assert ("min_seq" in names) is is_read, path
+            if is_read:
+                assert codes(document, operation, 412) == {"seq_unavailable"}, path
+
+
 async def test_the_headers_of_answers_and_requests_are_in_the_document(office: Office) -> None:
     """Each under the statuses that have it; what tests of routes are answered is held against these very headers."""
     document = await document_of(office)

@@ -190,6 +190,16 @@ def test_json_with_a_charset_and_in_chunks_is_json(server: ServerProcess, ann: C
     assert (answer.status, answer.problem["code"]) == (413, "payload_too_large")
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_come_is_told_so(server: ServerProcess, framing: str) -> None:
+    """408 as problem details with a request id, and not the end of the connection without a word."""
+    headers = f"Content-Type: application/json\r\n{framing}\r\n"
+    answer = ask(server, "POST /api/v1/auth/login", headers=headers, body=b"1\r\n{\r\n")
+    assert (answer.status, answer.problem["code"]) == (408, "validation_failed")
+    assert answer.problem["request_id"] == answer.headers["x-request-id"]
+
+
 def test_every_answer_has_a_request_id_of_the_callers_or_our_own(server: ServerProcess, ann: Caller) -> None:
     """Ours where there is none, or none that may be written into a log; in problems too."""
     for given, kept in (("abc-9._Z", True), ("a b", False), ("x" * 65, False), ("x" * 64, True)):

@@ -77,9 +77,12 @@ async def test_what_a_route_says_about_caching_stands() -> None:
         for path in ("/", "/assets/app.js", "/docs", "/openapi.json"):
             answer = await office.call("GET", path)
             assert answer.headers["Cache-Control"] == "no-cache"
-            again = await office.call("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
-            assert again.status_code == 304
-            assert again.headers["X-Content-Type-Options"] == "nosniff"
+            tag = answer.headers["ETag"]
+            # A proxy that compresses makes the tag a weak one.
+            for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+                again = await office.call("GET", path, headers={"If-None-Match": known})
+                assert (again.status_code, again.headers["ETag"]) == (304, tag)
+                assert again.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ async def test_browsers_are_bound_to_tls_only_where_a_trusted_proxy_ends_it(
 @pytest.mark.parametrize("line", ["NONSENSE", "GET /ws/elsewhere", "GET /"])
 def test_the_front_doors_own_answers_are_data_too(server: ServerProcess, line: str) -> None:
     """What never reaches the app has the same protection."""
-    answer = ask(server, line, headers="Upgrade: something\r\nConnection: Upgrade\r\n")
+    answer = ask(server, line, headers="Upgrade: websocket\r\nConnection: Upgrade\r\n")
     assert answer.status in {400, 404}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
