@@ -29,6 +29,7 @@ PROFILE_OVERRIDES: Mapping[str, Mapping[str, Value]] = {
         "read_rate": 1e9,
         "write_rate": 1e9,
         "search_rate": 1e9,
+        "session_rate": 1e9,
         "auth_rate": 1e9,
         "user_command_rate": 1e9,
         "room_rate": 1e9,

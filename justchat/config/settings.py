@@ -139,8 +139,11 @@ class Config(Struct, frozen=True, kw_only=True):
         float, _range(1, 1e9, "requests/min", "Requests one user may make that change something.")
     ] = 600.0
     search_rate: Annotated[float, _range(1, 1e9, "requests/min", "Searches one user may make.")] = 120.0
+    session_rate: Annotated[
+        float, _range(1, 1e9, "requests/min", "Renewals, tickets and logouts of one user, from wherever they come.")
+    ] = 60.0
     auth_rate: Annotated[
-        float, _range(1, 1e9, "requests/min", "Logins, registrations and renewals from one address.")
+        float, _range(1, 1e9, "requests/min", "Logins, registrations and changes of a password from one address.")
     ] = 60.0
     user_command_rate: Annotated[
         float, _range(0.1, 1e9, "commands/s", "Commands one user may send over all their WebSockets, sustained.")
@@ -200,16 +203,16 @@ class Config(Struct, frozen=True, kw_only=True):
         int, _range(1, 1_000_000, "commands", "Commands one connection may send at once after a pause.")
     ] = 20
     heartbeat_seconds: Annotated[
-        float, _range(0.1, 3600, "seconds", "Silence on a WebSocket after which the server pings.")
+        float, _range(1, 3600, "seconds", "Silence on a WebSocket after which the server pings.")
     ] = 25.0
-    pong_seconds: Annotated[float, _range(0.1, 600, "seconds", "Wait for the pong before the WebSocket is closed.")] = (
+    pong_seconds: Annotated[float, _range(1, 600, "seconds", "Wait for the pong before the WebSocket is closed.")] = (
         10.0
     )
     hello_seconds: Annotated[
         float, _range(0.1, 600, "seconds", "Wait for the caller to say who it is on a new WebSocket.")
     ] = 5.0
     stall_seconds: Annotated[
-        float, _range(0.1, 3600, "seconds", "No progress in reading after which a lagging connection is closed.")
+        float, _range(1, 3600, "seconds", "No progress in reading after which a lagging connection is closed.")
     ] = 60.0
     send_seconds: Annotated[
         float, _range(0.1, 600, "seconds", "Deadline of one write to a socket that must not wait for ever.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from unicodedata import category
 
 from msgspec import Struct
@@ -156,11 +156,13 @@ def _origin(text: str) -> str | None:
 
 
 def _network(text: str) -> str | None:
-    """Normalise an address or a network; an address is a network of one."""
+    """Normalise an address or a network: an address is a network of one, and IPv4 within IPv6 is IPv4."""
     try:
-        return str(ip_network(text, strict=False))
+        network = ip_network(text, strict=False)
     except ValueError:
         return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return str(network if mapped is None or network.prefixlen < 96 else f"{mapped}/{network.prefixlen - 96}")
 
 
 class _ListRule(Struct, frozen=True):

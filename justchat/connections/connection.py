@@ -13,21 +13,19 @@ from functools import partial
 
 import trio
 
-from actors import Reply
 from justchat.accounts.identity import Identity
 from justchat.connections.catch_up import CatchUp
 from justchat.connections.commands import answer_to, command_of
 from justchat.connections.line import Asked, Request, RequestLine
 from justchat.connections.liveness import Liveness, Sign
 from justchat.connections.patience import Patience
+from justchat.connections.pending import BUSY, PendingCommands
 from justchat.connections.renewal import renewed
 from justchat.connections.services import Services
 from justchat.connections.standing import Notice, Standing
 from justchat.connections.streams import Join, fetch_page, join_stream, mark_read
 from justchat.door.frames import PING, text_frame
 from justchat.door.socket import SocketClosed, WebSocket
-from justchat.rooms.commands import Accepted
-from justchat.rooms.room import result_of
 from justchat.rooms.subscription import Subscription
 from justchat.wire import server_frames
 from justchat.wire.close_codes import CloseCode
@@ -46,8 +44,6 @@ from justchat.wire.frames import (
 )
 from storage.errors import StorageError
 
-_BUSY = Refusal(ErrorCode.ROOM_OVERLOADED, "too many requests of this connection are under way", (), 0.5)
-_LATE = Refusal(ErrorCode.ROOM_UNAVAILABLE, "no answer in time; the same client_msg_id may be sent again", (), 1.0)
 _GREETED = Refusal(ErrorCode.INVALID_FRAME, "hello comes once, as the first frame")
 
 
@@ -58,9 +54,9 @@ class Connection:
         "_catch_up",
         "_catching_up",
         "_closed",
+        "_early",
         "_line",
         "_liveness",
-        "_opened",
         "_patience",
         "_pending",
         "_refreshing",
@@ -95,9 +91,10 @@ class Connection:
         # Whose ended subscription is still served up to its end, and the seq at which the user was back by then.
         self._rejoins: dict[str, int] = {}
         self._serving: trio.CancelScope | None = None
-        self._pending: dict[Reply[object], tuple[float, CommandFrame]] = {}
+        self._pending = PendingCommands(limits, self.say)
         self._liveness = Liveness(trio.current_time())
-        self._opened = False
+        # What there is to say before the welcome, which comes first; None once that is said.
+        self._early: list[bytes] | None = []
         self._closed = False
 
     @property
@@ -107,8 +104,9 @@ class Connection:
 
     def open(self, welcome: bytes, joins: Iterable[Join]) -> None:
         """Say welcome, then join these rooms and those that the user joined meanwhile."""
-        self.say(welcome)
-        self._opened = True
+        early, self._early = self._early or (), None
+        for payload in (welcome, *early):
+            self.say(payload)
         self._line.join_first(joins)
         self._serve_soon()
 
@@ -127,7 +125,10 @@ class Connection:
 
     def say(self, payload: bytes) -> None:
         """Send one frame that may not be dropped."""
-        self.force(text_frame(payload))
+        if self._early is not None:
+            self._early.append(payload)
+        else:
+            self.force(text_frame(payload))
 
     async def wait_room(self) -> None:
         """Wait until the outbox is at most half full."""
@@ -175,26 +176,12 @@ class Connection:
 
     def _hand_in(self, frame: CommandFrame) -> Refusal | None:
         """Give a command to its room; what is not refused here is answered later."""
-        limits = self._services.limits
         if self._standing.may_write is not None:
             return self._standing.may_write
-        command = command_of(frame, self.user_id, max_characters=limits.body_characters)
+        command = command_of(frame, self.user_id, max_characters=self._services.limits.body_characters)
         if isinstance(command, Refusal):
             return command
-        if len(self._pending) >= limits.pending_commands:
-            return _BUSY
-        reply: Reply[object] = Reply(partial(self._answered, frame))
-        refusal = self._services.rooms.room(frame.room).submit(command, reply)
-        if refusal is None:
-            self._pending[reply] = (trio.current_time() + limits.answer_seconds, frame)
-        return refusal
-
-    def _answered(self, frame: CommandFrame, reply: Reply[object]) -> None:
-        """Pass a room's answer on. Called in the room's turn, so it may only queue frames."""
-        self._pending.pop(reply, None)
-        answer = result_of(reply)
-        if isinstance(answer, Accepted | Refusal):
-            self.say(answer_to(frame, answer))
+        return self._pending.hand_in(frame, command, self._services.rooms.room(frame.room), trio.current_time())
 
     # Requests that read storage, one after the other.
 
@@ -205,10 +192,10 @@ class Connection:
         elif self._line.ask(frame):
             self._serve_soon()
         else:
-            self.say(server_frames.error(_BUSY, frame_id=frame.id, room=frame.room))
+            self.say(server_frames.error(BUSY, frame_id=frame.id, room=frame.room))
 
     def _serve_soon(self) -> None:
-        if len(self._line) and self._serving is None and self._opened and not self._closed:
+        if len(self._line) and self._serving is None and self._early is None and not self._closed:
             self._serving = self._services.spawn(partial(self._or_close, self._serve_requests))
 
     async def _serve_requests(self) -> None:
@@ -255,7 +242,7 @@ class Connection:
 
     def _refresh_soon(self, frame: Refresh) -> None:
         if self._refreshing is not None:
-            self.say(server_frames.error(_BUSY, frame_id=frame.id))
+            self.say(server_frames.error(BUSY, frame_id=frame.id))
         else:
             self._refreshing = self._services.spawn(partial(self._or_close, partial(self._refresh, frame)))
 
@@ -352,11 +339,7 @@ class Connection:
 
     def sweep(self, now: float) -> None:
         """Send a heartbeat or give up: on a silent peer, on one that does not read, on answers that are late."""
-        for reply, (deadline, frame) in list(self._pending.items()):
-            if now > deadline:
-                del self._pending[reply]
-                reply.abandon()
-                self.say(answer_to(frame, _LATE))
+        self._pending.give_up_late(now)
         self._mind_standing(now)
         self._mind_life(now)
         self._patience.rest()
@@ -379,7 +362,7 @@ class Connection:
         if self._socket.closed:
             return
         after_ms = random.randint(500, 3000)  # noqa: S311 - a spread, not a secret
-        self.say(server_frames.goodbye(reason="restarting", reconnect_after_ms=after_ms))
+        self.force(text_frame(server_frames.goodbye(reason="restarting", reconnect_after_ms=after_ms)))
         self.close(CloseCode.RESTARTING, "restarting")
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -390,9 +373,7 @@ class Connection:
         self._closed = True
         for room in list(self.subscriptions):
             self.unsubscribe(room)
-        for reply in self._pending:
-            reply.abandon()
-        self._pending.clear()
+        self._pending.abandon()
         self._line.clear()
         for scope in (self._serving, self._catching_up, self._refreshing):
             if scope is not None:

@@ -45,7 +45,7 @@ class Greeter:
     async def serve(self, handshake: Handshake) -> None:
         """Serve one upgrade request to its end."""
         if "token" in handshake.query or "access_token" in handshake.query:
-            await handshake.reject(400, encode_problem(_NO_TOKEN_IN_QUERY))
+            await handshake.reject(400, encode_problem(_NO_TOKEN_IN_QUERY, status=400))
             return
         place = self._gate.knock(handshake)
         if isinstance(place, Refusal):
@@ -64,9 +64,12 @@ class Greeter:
         try:
             await self._converse(socket, _proof_of(handshake), place)
         except SocketClosed:
-            return
+            pass
         finally:
             self._services.index.arriving.discard(socket)
+        # A place is taken until the socket is gone: who does not answer a goodbye holds it open for a while.
+        socket.close()
+        await socket.wait_closed()
 
     async def _converse(self, socket: WebSocket, proof: _Proof, place: SocketPlace) -> None:
         connection = await self._admit(socket, proof)

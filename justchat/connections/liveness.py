@@ -60,9 +60,10 @@ class Liveness:
             self._was_queued = False
             self._heard_at = now
         heard_at = max(peer.last_received, self._heard_at)
-        if now - heard_at > limits.heartbeat_seconds + limits.pong_seconds:
-            return Sign.SILENT
-        if now - heard_at > limits.heartbeat_seconds and self._pinged_at != heard_at:
-            self._pinged_at = heard_at
+        if self._pinged_at is not None and heard_at < self._pinged_at:
+            # Counted from the ping, which may have gone out late: nobody is silent who was not asked.
+            return Sign.SILENT if now - self._pinged_at > limits.pong_seconds else None
+        if now - heard_at > limits.heartbeat_seconds:
+            self._pinged_at = now
             return Sign.PING
         return None

@@ -70,8 +70,12 @@ class Warden:
 
     async def _credentials(self, user: str) -> dict[str, UserRecord]:
         records = await self._sessions.credentials_of(personal_tokens.KIND, user=user)
-        found = [await self._sessions.credential(each.kind, each.digest) for each in records]
-        return {pair[0].id: pair[1] for pair in found if pair is not None and pair[1] is not None}
+        for record in records:
+            # Any that is still there tells what has become of the user, which is the same for all of them.
+            found = await self._sessions.credential(record.kind, record.digest)
+            if found is not None and found[1] is not None:
+                return dict.fromkeys((each.id for each in records), found[1])
+        return {}
 
     def _settle(self, user: str, origin: str, present: UserRecord | None) -> None:
         if present is None or present.disabled:

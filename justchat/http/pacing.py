@@ -1,9 +1,10 @@
 """What a request counts as, against whose quota, and the headers that tell the caller how it stands.
 
-A request is counted once: as its user's when it is known who calls, else as its address's. What makes or proves an
-identity counts for the address in any case, before a handler runs. What has not been counted by the end, because nobody
-got as far as asking who it is, costs nothing. (`RateLimit` and `RateLimit-Policy` are those of the IETF's draft
-draft-ietf-httpapi-ratelimit-headers, version 10: `r` units are left, and further ones come back after `t` seconds.)
+A request is counted once: as its user's when it is known who calls, else as its address's. What makes an identity or
+proves it by what can be guessed counts for the address in any case, before a handler runs. What has not been counted by
+the end, because nobody got as far as asking who it is, costs nothing. (`RateLimit` and `RateLimit-Policy` are those of
+the IETF's draft draft-ietf-httpapi-ratelimit-headers, version 10: `r` units are left, and further ones come back after
+`t` seconds.)
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Toll:
         """Count what needs no user before it is looked at any further; `anybody` may call. Raises Refused."""
         if self._kind is RateClass.AUTH:
             self._take(self._quotas.by_class[RateClass.AUTH], self._address)
-        elif anybody:
+        elif anybody and self._kind is not RateClass.SESSION:
+            # Whose session it is, a refresh token says when it is looked up.
             self.take_as_stranger()
 
     def take_as_user(self, user: str) -> None:

@@ -14,11 +14,16 @@ _KEYS_MAX = 20_000
 
 
 class RateClass(StrEnum):
-    """What a request counts as. The first three count by user, the last by address."""
+    """What a request counts as. The first four count by user, the last by address.
+
+    A session is renewed and ended by secrets that nobody can guess: that needs no guard for the address, behind which
+    there may be a whole office.
+    """
 
     READ = "read"
     WRITE = "write"
     SEARCH = "search"
+    SESSION = "session"
     AUTH = "auth"
 
 
@@ -35,6 +40,7 @@ def request_quotas(config: Config) -> RequestQuotas:
         RateClass.READ: config.read_rate,
         RateClass.WRITE: config.write_rate,
         RateClass.SEARCH: config.search_rate,
+        RateClass.SESSION: config.session_rate,
         RateClass.AUTH: config.auth_rate,
     }
     return RequestQuotas(

@@ -47,6 +47,8 @@ class FakeSocket:
         self.last_received = trio.current_time()
         self.peak_items = 0
         self.mute = False
+        self.gone = trio.Event()
+        self.gone.set()
         self._progress = trio.current_time()
         self._holding = False
         self._outbox: deque[Frame] = deque()
@@ -112,6 +114,9 @@ class FakeSocket:
             self._to_server.close()
             self._room.set()
 
+    async def wait_closed(self) -> None:
+        await self.gone.wait()
+
     # What the client does.
 
     def say(self, kind: str, *, room: str | None = None, data: object = None) -> str:
@@ -145,6 +150,10 @@ class FakeSocket:
         if len(self._outbox) * 2 < self.max_items:
             self._room.set()
             self._room = trio.Event()
+
+    def linger(self) -> None:
+        """Leave the server's goodbye unanswered until `gone` is set."""
+        self.gone = trio.Event()
 
     def leave(self) -> None:
         """Be gone without a word."""

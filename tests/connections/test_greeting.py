@@ -46,7 +46,9 @@ class FakeHandshake:
         return self.socket
 
     async def reject(self, status: int, body: bytes, headers: object = ()) -> None:
-        self.rejected = status, json.loads(body)["code"]
+        problem = json.loads(body)
+        assert problem["status"] == status
+        self.rejected = status, problem["code"]
 
 
 class Entrance:
@@ -289,3 +291,51 @@ async def test_goodbye_before_welcome_ends_the_connection(autojump_clock: object
         assert [frame["type"] for frame in socket.seen] == ["goodbye"]
         assert socket.closed_with == (1012, "restarting")
         assert (len(entrance.house.index), entrance.house.subscribers()) == (0, 0)
+
+
+async def test_news_that_come_between_hello_and_welcome_are_told_after_it(autojump_clock: object) -> None:
+    """Welcome is the first frame, also of who came so late that the token is about to end: then in their order."""
+    async with open_entrance() as entrance:
+        directory, gate = entrance.house.services.directory, trio.Event()
+
+        class Slow:
+            async def rooms_of(self, *names: str, **options: object) -> object:
+                await gate.wait()
+                return await directory.rooms_of(*names, **options)  # type: ignore[arg-type]
+
+        entrance.house.services.directory = Slow()  # type: ignore[assignment]
+        socket = await entrance.greeted()
+        for number in range(3):
+            entrance.house.index.tell(BOB, b'{"type":"news","seq":%d}' % number)
+        assert socket.seen == []
+        gate.set()
+        await settle()
+        entrance.house.index.tell(BOB, b'{"type":"news","seq":3}')
+        assert [(frame["type"], frame.get("seq")) for frame in socket.seen] == [
+            ("welcome", None),
+            *[("news", number) for number in range(4)],
+        ]
+
+
+@pytest.mark.parametrize("how", ["turned away", "revoked", "left"])
+async def test_a_place_is_taken_until_the_socket_is_gone(autojump_clock: object, how: str) -> None:
+    """Whoever does not answer goodbyes holds no more sockets than others do; then the place is another's."""
+    async with open_entrance() as entrance:
+        sockets = entrance.greeter._gate.sockets
+        handshake = await entrance.knock()
+        socket = handshake.socket
+        assert socket is not None
+        socket.linger()
+        socket.say("hello", data={"token": entrance.tokens[BOB] if how != "turned away" else "none"})
+        await settle()
+        if how == "revoked":
+            next(iter(entrance.house.index)).revoke()
+        elif how == "left":
+            socket.leave()
+        await settle()
+        assert socket.closed
+        assert (len(entrance.house.index), len(entrance.house.index.arriving)) == (0, 0)
+        assert sockets.of(handshake.peer)[0] == 1
+        socket.gone.set()
+        await settle()
+        assert sockets.of(handshake.peer) == (0, 0)

@@ -49,6 +49,18 @@ async def test_a_client_that_answers_no_ping_is_closed_after_its_time(autojump_c
         assert (len(house.index), house.subscribers()) == (0, 0)
 
 
+async def test_nobody_is_silent_who_was_not_asked(autojump_clock: object) -> None:
+    """Silence is looked for once a second: whoever answers the ping stays, however short the times are."""
+    limits = ConnectionLimits(heartbeat_seconds=0.25, pong_seconds=0.25)
+    async with open_house(limits=limits) as house:
+        _, healthy = house.connect()
+        _, silent = house.connect()
+        silent.mute = True
+        await trio.sleep(10)
+        assert not healthy.closed
+        assert (silent.closed_with, _pings(silent)) == ((4002, "no sign of life"), 1)
+
+
 async def test_a_reader_without_any_progress_is_closed_as_stalled(autojump_clock: object) -> None:
     """Whether or not it would answer pings: it cannot see them behind what it does not read."""
     async with open_house(limits=LIMITS) as house:

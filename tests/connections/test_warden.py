@@ -33,12 +33,17 @@ class Watched(MemorySessions):
         super().__init__(store)
         self.down = False
         self.asked: list[int] = []
+        self.credentials_asked = 0
 
     async def living(self, sessions: object) -> list[tuple[str, UserRecord]]:
         self.asked.append(len(sessions))  # type: ignore[arg-type]
         if self.down:
             raise StorageUnavailable("planted")
         return await super().living(sessions)  # type: ignore[arg-type]
+
+    async def credential(self, kind: str, digest: bytes) -> tuple[CredentialRecord, UserRecord | None] | None:
+        self.credentials_asked += 1
+        return await super().credential(kind, digest)
 
 
 class Guarded:
@@ -120,6 +125,21 @@ async def test_a_personal_token_that_was_revoked_elsewhere_closes_what_is_open_b
         guarded.store.drop_credential("k_1")
         await trio.sleep(SOON)
         assert [code(socket) for socket in (revoked, other, session)] == [4502, None, None]
+
+
+async def test_of_a_user_with_many_tokens_one_is_asked_about(autojump_clock: object) -> None:
+    """However many they are, a look costs the same; which of them are good is in their list."""
+    async with open_guarded() as guarded:
+        sockets = [guarded.token(f"k_{number}") for number in range(20)]
+        await trio.sleep(SOON)
+        assert not any(socket.closed for socket in sockets)
+        assert 1 <= guarded.sessions.credentials_asked <= 2
+        await guarded.sessions.drop_credentials("token", OWNER, only="k_7")
+        await trio.sleep(SOON)
+        assert [number for number, socket in enumerate(sockets) if socket.closed] == [7]
+        guarded.change(disabled=True)
+        await trio.sleep(SOON)
+        assert all(socket.closed for socket in sockets)
 
 
 @pytest.mark.parametrize("by", ["session", "token"])

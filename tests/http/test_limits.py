@@ -16,6 +16,7 @@ from justchat.http.openapi_refusals import refusals_of
 from justchat.http.operation import Operation
 from justchat.limiting.policy import RateClass
 from justchat.wire.errors import ErrorCode
+from tests.http.desk import Desk, bearer
 from tests.http.office import Office, open_office
 
 pytestmark = pytest.mark.real_clock
@@ -52,8 +53,13 @@ def standing(answer: Response) -> tuple[str, int, int, int]:
         ("search_rate", "GET", "/rooms?public=true&q=a", "ann", None, 200),
         ("auth_rate", "POST", "/auth/login", None, LOGIN, 401),
         ("auth_rate", "POST", "/auth/register", None, {"username": "x"}, 422),
-        ("auth_rate", "POST", "/auth/refresh", None, None, 401),
-        ("auth_rate", "POST", "/auth/ticket", "ann", None, 200),
+        ("address_rate", "POST", "/auth/refresh", None, None, 401),
+        ("address_rate", "POST", "/auth/refresh", None, {"refresh_token": f"{'a' * 43}.{'b' * 42}A"}, 401),
+        ("address_rate", "POST", "/auth/refresh", None, {"no": "form"}, 422),
+        ("address_rate", "POST", "/auth/refresh", None, {"refresh_token": "x" * 70_000}, 413),
+        ("address_rate", "POST", "/auth/logout", None, None, 401),
+        ("address_rate", "POST", "/auth/logout", None, {"refresh_token": "none of ours"}, 204),
+        ("session_rate", "POST", "/auth/ticket", "ann", None, 200),
     ],
 )
 async def test_the_request_after_the_last_is_refused_and_nobody_elses(
@@ -121,6 +127,42 @@ async def test_a_user_keeps_their_quota_whatever_strangers_do_at_the_same_addres
         assert await statuses(office, 2, "GET", "/users/me", address=ELSEWHERE, caller="ann") == [200, 429]
 
 
+async def test_an_office_behind_one_address_renews_as_its_people_and_not_as_its_address() -> None:
+    """However many they are; who is too hasty keeps the token, so that the same one is good in the next minute."""
+    async with open_office(address_rate=2, auth_rate=6, session_rate=3) as office:
+        desk = Desk(office)
+        people = [await desk.register(f"person{number}") for number in range(5)]
+        hasty = people[0].refresh
+        for person in people:
+            body = {"refresh_token": person.refresh}
+            renewed = await desk.get("POST", "/refresh", body=body)
+            assert standing(await desk.ask("POST", "/ticket", headers=bearer(renewed["access_token"])))[2] == 1
+            hasty = renewed["refresh_token"] if person is people[0] else hasty
+        late = await desk.get("POST", "/refresh", body={"refresh_token": hasty})
+        last = {"refresh_token": late["refresh_token"]}
+        session = await office.system.accounts.sessions.of_refresh_token(late["refresh_token"])
+        for _ in range(3):
+            assert (await desk.refused("POST", "/refresh", body=last))[:2] == (429, "rate_limited")
+            assert (await desk.refused("POST", "/logout", body=last))[:2] == (429, "rate_limited")
+        assert session is not None
+        assert await office.system.accounts.sessions.of_refresh_token(late["refresh_token"]) == session
+        assert (await desk.ask("POST", "/login", body=LOGIN)).status_code == 401
+        assert (await desk.ask("POST", "/login", body=LOGIN)).status_code == 429
+
+
+async def test_a_token_that_was_used_up_is_noticed_however_busy_its_address_is() -> None:
+    """Who comes with a former token is refused as a stranger; that the session ends does not wait for a quota."""
+    async with open_office(address_rate=1) as office:
+        desk = Desk(office)
+        first = await desk.register("ann")
+        second = await desk.get("POST", "/refresh", body={"refresh_token": first.refresh})
+        await desk.get("POST", "/refresh", body={"refresh_token": second["refresh_token"]})
+        await desk.refused("POST", "/refresh")
+        assert (await desk.refused("POST", "/refresh"))[0] == 429
+        assert (await desk.refused("POST", "/refresh", body={"refresh_token": first.refresh}))[0] == 429
+        assert not await desk.is_in(first)
+
+
 async def test_the_hundred_and_first_request_of_a_minute_is_refused_by_default() -> None:
     """D10: counted in one step, and for an address without its port, so that a new connection is no new caller."""
     async with open_office() as office:
@@ -161,15 +203,15 @@ async def test_a_store_that_is_down_uses_up_nobodys_quota() -> None:
 
 
 async def test_what_an_operation_counts_as_follows_from_what_it_is() -> None:
-    """Looking is read, changing is write, proving who one is counts for the address; two are named."""
+    """Looking is read, changing is write, proving who one is counts for the address; some are named."""
     async with open_office() as office:
         found: dict[str, set[str]] = {}
         for one in published_operations(office.app):
             if one.path.startswith("/api/v1/"):
                 kind = rate_class_of(one.operation, {"q"}).value
                 found.setdefault(kind, set()).add(f"{one.operation.method} {one.operation.path}")
-        assert {"POST /auth/login", "POST /auth/register", "POST /auth/refresh"} <= found["auth"]
-        assert {"POST /auth/password", "POST /auth/ticket"} <= found["auth"]
+        assert {"POST /auth/login", "POST /auth/register", "POST /auth/password"} <= found["auth"]
+        assert found["session"] == {"POST /auth/refresh", "POST /auth/ticket", "POST /auth/logout"}
         assert all(" /auth/" in name for name in found["auth"])
         assert {"GET /users", "GET /rooms"} <= found["search"]
         assert all(
@@ -184,7 +226,7 @@ async def test_what_an_operation_counts_as_follows_from_what_it_is() -> None:
 
 async def test_nothing_escapes_being_counted() -> None:
     """Every published operation, called by nobody, uses a unit of the address or of its logins, and may say 429."""
-    async with open_office(address_rate=1000, auth_rate=1000) as office:
+    async with open_office(address_rate=1000, auth_rate=1000, session_rate=1) as office:
         operations: list[Operation] = [
             one.operation for one in published_operations(office.app) if one.path.startswith("/api/v1/")
         ]
