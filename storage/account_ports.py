@@ -66,10 +66,12 @@ class Sessions(Protocol):
         """
         ...
 
-    async def create_credential(self, credential: CredentialRecord) -> None:
+    async def create_credential(self, credential: CredentialRecord, *, most: int | None = None) -> None:
         """Store a credential. It may be tried again with the same one, whose row is then left as it is.
 
-        Raises Conflict `id` or `digest` where another credential, for `digest` of the same kind, has it.
+        Raises Conflict `id` or `digest` where another credential, for `digest` of the same kind, has it; and `full`
+        where its user, whose account there has to be, would have more than `most` of this kind that have not expired
+        when it is made: of any number at the same moment no more are stored.
         """
         ...
 
@@ -83,6 +85,13 @@ class Sessions(Protocol):
 
     async def use_credential(self, kind: str, digest: bytes, *, now: int) -> bool:
         """Take one of its uses, if it has any left and has not expired at `now`; remember when. Atomic."""
+        ...
+
+    async def enrol(self, user: UserRecord, kind: str, digest: bytes, *, now: int) -> bool:
+        """Take a use as `use_credential` does and store a new account with it, both or neither; False if there is none.
+
+        Raises Conflict `username` or `email`; the use is there still.
+        """
         ...
 
     async def drop_credentials(self, kind: str, user: str, *, only: str | None = None) -> list[str]:
@@ -117,10 +126,13 @@ class Relations(Protocol):
     has read by writing goes with the append of a post (`PutMark`).
     """
 
-    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
+    async def ask_contact(self, user: str, other: str, *, at: int, most: int | None = None) -> ContactRecord:
         """Ask somebody to be a contact, or accept what they asked. Atomic: who ask each other at once are contacts.
 
-        Nothing changes where the user had asked already, or they are contacts. Raises ValueError for one and the same.
+        Nothing changes where the user had asked already, or they are contacts. Raises ValueError for one and the same;
+        Conflict `full` where the user would have asked or accepted more than `most`, and `awaited` where more than
+        these would wait for the other's answer. Of people whose accounts are there no more are stored however many ask
+        at once.
         """
         ...
 
@@ -144,8 +156,11 @@ class Relations(Protocol):
         """Store contacts just as they are, in place of what these pairs were."""
         ...
 
-    async def block(self, user: str, other: str, *, at: int) -> bool:
-        """Have `user` block `other`; False where they did already. They are contacts no longer."""
+    async def block(self, user: str, other: str, *, at: int, most: int | None = None) -> bool:
+        """Have `user` block `other`; False where they did already. They are contacts no longer.
+
+        Raises Conflict `full` where the user, whose account there has to be, would block more than `most`.
+        """
         ...
 
     async def unblock(self, user: str, other: str) -> bool:

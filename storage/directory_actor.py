@@ -150,9 +150,13 @@ class DirectoryActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.users(ids=ids, name_keys=name_keys))
 
-    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
+    async def search_users(
+        self, prefix: str, *, after: str | None = None, limit: int, disabled: bool = False
+    ) -> list[UserRecord]:
         """Pass through."""
-        return await self._gate.call(lambda: self._backend.search_users(prefix, after=after, limit=limit))
+        return await self._gate.call(
+            lambda: self._backend.search_users(prefix, after=after, limit=limit, disabled=disabled)
+        )
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
         """Pass through."""
@@ -162,6 +166,10 @@ class DirectoryActor:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.room(room))
 
+    async def rooms(self, ids: Sequence[str]) -> list[RoomRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.rooms(ids))
+
     async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.all_rooms(after=after, limit=limit))
@@ -169,6 +177,10 @@ class DirectoryActor:
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.member(room, user))
+
+    async def memberships(self, user: str, rooms: Sequence[str]) -> list[MemberRecord]:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.memberships(user, rooms))
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
         """Pass through."""

@@ -31,8 +31,9 @@ class Conflict(StorageError):
 
     `kind` is one of: `seq` (another writer owns this room's journal), `client_msg_id` (a repeat of a post), `username`,
     `email`, `rev` (an account was changed meanwhile), `id`, `family` or `digest` (a session's or credential's is taken
-    by another one). `room` names the guilty room of an append, so that only that room fails. `written` is how many
-    entries of that room's append are durable nevertheless, always its first ones: 0 in a store with transactions.
+    by another one), `full` (somebody has as many of these as they may), `awaited` (as many as may wait for somebody's
+    answer). `room` names the guilty room of an append, so that only that room fails. `written` is how many entries of
+    that room's append are durable nevertheless, always its first ones: 0 in a store with transactions.
     """
 
     def __init__(self, kind: str, *, room: str | None = None, written: int = 0) -> None:

@@ -19,9 +19,9 @@ class GatedRelations:
         self._backend = backend
         self._gate = gate
 
-    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
+    async def ask_contact(self, user: str, other: str, *, at: int, most: int | None = None) -> ContactRecord:
         """Pass through."""
-        return await self._gate.call(lambda: self._backend.ask_contact(user, other, at=at), writes=True)
+        return await self._gate.call(lambda: self._backend.ask_contact(user, other, at=at, most=most), writes=True)
 
     async def contact(self, user: str, other: str) -> ContactRecord | None:
         """Pass through."""
@@ -43,9 +43,9 @@ class GatedRelations:
         """Pass through."""
         await self._gate.call(lambda: self._backend.put_contacts(contacts), writes=True)
 
-    async def block(self, user: str, other: str, *, at: int) -> bool:
+    async def block(self, user: str, other: str, *, at: int, most: int | None = None) -> bool:
         """Pass through."""
-        return await self._gate.call(lambda: self._backend.block(user, other, at=at), writes=True)
+        return await self._gate.call(lambda: self._backend.block(user, other, at=at, most=most), writes=True)
 
     async def unblock(self, user: str, other: str) -> bool:
         """Pass through."""

@@ -55,9 +55,9 @@ class GatedSessions:
         """Pass through."""
         await self._gate.call(lambda: self._backend.put_sessions(sessions), writes=True)
 
-    async def create_credential(self, credential: CredentialRecord) -> None:
+    async def create_credential(self, credential: CredentialRecord, *, most: int | None = None) -> None:
         """Pass through."""
-        await self._gate.call(lambda: self._backend.create_credential(credential), writes=True)
+        await self._gate.call(lambda: self._backend.create_credential(credential, most=most), writes=True)
 
     async def credential(self, kind: str, digest: bytes) -> tuple[CredentialRecord, UserRecord | None] | None:
         """Pass through."""
@@ -70,6 +70,10 @@ class GatedSessions:
     async def use_credential(self, kind: str, digest: bytes, *, now: int) -> bool:
         """Pass through."""
         return await self._gate.call(lambda: self._backend.use_credential(kind, digest, now=now), writes=True)
+
+    async def enrol(self, user: UserRecord, kind: str, digest: bytes, *, now: int) -> bool:
+        """Pass through."""
+        return await self._gate.call(lambda: self._backend.enrol(user, kind, digest, now=now), writes=True)
 
     async def drop_credentials(self, kind: str, user: str, *, only: str | None = None) -> list[str]:
         """Pass through."""

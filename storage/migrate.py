@@ -1,8 +1,8 @@
 """Migrating the store that a URL names: for `open_storage` and for operators.
 
-A store in RAM has nothing to migrate, and what a journal in MongoDB needs is made when it is opened. Every function
-raises MigrationRefused for a database of a newer or another program, and StorageUnavailable if the store does not
-answer.
+A store in RAM has nothing to migrate. A journal in MongoDB has no steps, but a layout that is there or is still to be.
+Every function raises MigrationRefused for a database of a newer or another program, StorageUnavailable if the store
+does not answer, and UnknownStorage.
 """
 
 from __future__ import annotations
@@ -22,9 +22,29 @@ from storage.url import MemoryUrl, PostgresUrl, SplitUrl, SqliteUrl, parse_url
 T = TypeVar("T")
 
 
-async def migrate_up(url: str) -> list[int]:
-    """Apply every pending migration, in order; return their numbers."""
-    match _migrated(url):
+async def migrate_up(url: str, *, journal: str | None = None) -> list[int]:
+    """Apply every pending migration, in order, and lay out the journal's database; return the migrations' numbers."""
+    target = parse_url(url, journal=journal)
+    done = await _up(target.database if isinstance(target, SplitUrl) else target)
+    if isinstance(target, SplitUrl):
+        from storage.mongo.migrate import lay_out  # only who uses a server pays for its driver
+
+        await lay_out(target.journal.uri)
+    return done
+
+
+async def journal_is_ready(url: str, *, journal: str | None = None) -> bool | None:
+    """Tell whether the journal's database is laid out; None where the journal has none of its own. Changes nothing."""
+    target = parse_url(url, journal=journal)
+    if not isinstance(target, SplitUrl):
+        return None
+    from storage.mongo.migrate import is_laid_out  # only who uses a server pays for its driver
+
+    return await is_laid_out(target.journal.uri)
+
+
+async def _up(target: MemoryUrl | SqliteUrl | PostgresUrl) -> list[int]:
+    match target:
         case MemoryUrl():
             return []
         case SqliteUrl(path=path):

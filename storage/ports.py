@@ -176,8 +176,13 @@ class Directory(Protocol):
         """The accounts with these ids or these folded names, in no promised order; unknown ones are left out."""
         ...
 
-    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
-        """Accounts whose `name_key` starts with this folded prefix and is above `after`, by it; no disabled ones."""
+    async def search_users(
+        self, prefix: str, *, after: str | None = None, limit: int, disabled: bool = False
+    ) -> list[UserRecord]:
+        """Accounts whose `name_key` starts with this folded prefix and is above `after`, by it.
+
+        Those that are disabled are among them only with `disabled`, and then as long as they are in the state `active`.
+        """
         ...
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
@@ -188,12 +193,20 @@ class Directory(Protocol):
         """One room's row, tombstones included."""
         ...
 
+    async def rooms(self, ids: Sequence[str]) -> list[RoomRecord]:
+        """The rows of these rooms, each once, tombstones included, in no promised order; unknown ids are left out."""
+        ...
+
     async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
         """The first `limit` rooms' rows by id, above `after`, tombstones included."""
         ...
 
     async def member(self, room: str, user: str) -> MemberRecord | None:
         """One membership."""
+        ...
+
+    async def memberships(self, user: str, rooms: Sequence[str]) -> list[MemberRecord]:
+        """A user's memberships in these rooms, each once, in no promised order; rooms they are not in are left out."""
         ...
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:

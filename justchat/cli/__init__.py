@@ -1,4 +1,4 @@
-"""The `justchat` command: `serve`, `config`, `migrate`, `storage`, `copy`, `--version`."""
+"""The `justchat` command: `serve`, `config`, `keys`, `admin`, `migrate`, `storage`, `copy`, `--version`."""
 
 from __future__ import annotations
 

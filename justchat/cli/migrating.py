@@ -13,7 +13,7 @@ from justchat.cli.running import run_operation
 from justchat.config import Config
 from justchat.log import set_up_logging
 from justchat.wire.times import rfc3339
-from storage.migrate import migrate_down, migrate_up, migration_status
+from storage.migrate import journal_is_ready, migrate_down, migrate_up, migration_status
 from storage.migrations import MigrationStatus
 
 
@@ -35,6 +35,8 @@ def run_migrate(namespace: Namespace, config: Config) -> int:
 async def _status(config: Config) -> int:
     steps = await migration_status(config.database)
     rows = [("number", "name", "applied at"), *(_row(step) for step in steps)]
+    if (is_ready := await journal_is_ready(config.database, journal=config.journal)) is not None:
+        rows.append(("-", "journal", "ready" if is_ready else "pending"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
@@ -43,7 +45,7 @@ async def _status(config: Config) -> int:
 
 
 async def _up(config: Config) -> int:
-    _say("applied", await migrate_up(config.database))
+    _say("applied", await migrate_up(config.database, journal=config.journal))
     return OK
 
 

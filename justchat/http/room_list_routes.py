@@ -6,6 +6,7 @@ a room that the caller is banned from is left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from quart import Blueprint, Response
@@ -20,7 +21,7 @@ from justchat.rooms.permissions import Visibility
 from justchat.system import System
 from justchat.wire.errors import invalid
 from justchat.wire.server_frames import RoomView
-from storage.records import MemberRecord, RoomRecord, UserRecord
+from storage.records import RoomRecord, UserRecord
 
 _IDS_MAX: Final = 100
 _ID_MAX_CHARACTERS: Final = 64
@@ -32,6 +33,7 @@ class RoomListRoutes:
     def __init__(self, system: System) -> None:
         self._system = system
         self._directory = system.storage.directory
+        self._journal = system.storage.journal
         self._access = RoomAccess(system)
         self._views = RoomViews(system)
         self._own = OwnRooms(system)
@@ -91,26 +93,20 @@ class RoomListRoutes:
         wanted = list(dict.fromkeys(ids.split(",")))
         if len(wanted) > _IDS_MAX:
             raise Refused(invalid("/ids", f"at most {_IDS_MAX} ids at once", code="too_many"))
-        rows = [await self._directory.room(room) for room in wanted if room.startswith("r_")]
-        return page_answer(await self._seen(caller, [row for row in rows if row is not None]), next_cursor=None)
+        found = {row.id: row for row in await self._directory.rooms(wanted)}
+        rows = [found[room] for room in wanted if room in found]
+        return page_answer(await self._seen(caller, rows), next_cursor=None)
 
     async def _public(self, caller: UserRecord, ask: PageAsk, prefix: str) -> Response:
         page = await self._directory.public_rooms(prefix, cursor=ask.cursor, limit=ask.limit)
         return page_answer(await self._seen(caller, page.items), next_cursor=page.next_cursor)
 
-    async def _seen(self, caller: UserRecord, rows: list[RoomRecord] | tuple[RoomRecord, ...]) -> list[RoomView]:
-        """Show those of the rooms that the caller may see."""
-        seen: list[tuple[RoomRecord, MemberRecord | None]] = []
-        for row in rows:
-            if row.deleted_at is not None:
-                continue
-            member = await self._directory.member(row.id, caller.id)
-            if member is not None:
-                seen.append((row, member))
-            elif row.visibility == Visibility.PUBLIC and not await self._is_banned(caller, row.id):
-                seen.append((row, None))
-        return await self._views.of_rows(caller, seen)
-
-    async def _is_banned(self, caller: UserRecord, room: str) -> bool:
-        found = await self._directory.items(ItemKind.BAN.value, room=room, prefix=caller.id, cursor=None, limit=1)
-        return bool(found.items)
+    async def _seen(self, caller: UserRecord, rows: Sequence[RoomRecord]) -> list[RoomView]:
+        """Show those of the rooms that the caller may see; however many there are, it is as many looks at the store."""
+        living = [row for row in rows if row.deleted_at is None]
+        found = await self._directory.memberships(caller.id, [row.id for row in living])
+        members = {member.room: member for member in found}
+        public = [row.id for row in living if row.id not in members and row.visibility == Visibility.PUBLIC]
+        banned = await self._journal.rooms_keeping(public, [(ItemKind.BAN.value, caller.id)]) if public else []
+        seen = {*members, *public}.difference(banned)
+        return await self._views.of_rows(caller, [(row, members.get(row.id)) for row in living if row.id in seen])

@@ -47,9 +47,7 @@ class MemoryDirectory:
         """Store a new account. Raises Conflict `username` or `email`."""
         await trio.lowlevel.checkpoint()
         check(user)
-        if user.id in self._store.users:
-            raise Conflict("username")
-        self._put(user)
+        self._store.add_user(user)
 
     async def change_user(self, user: UserRecord) -> None:
         """Replace an account whose `rev` is one less. Raises Conflict `rev`, `username` or `email`."""
@@ -58,13 +56,13 @@ class MemoryDirectory:
         old = self._store.users.get(user.id)
         if old is None or old.rev != user.rev - 1:
             raise Conflict("rev")
-        self._put(replace(user, created_at=old.created_at, last_seen_at=old.last_seen_at))
+        self._store.put_user(replace(user, created_at=old.created_at, last_seen_at=old.last_seen_at))
 
     async def put_user(self, user: UserRecord) -> None:
         """Store an account just as it is. Raises Conflict `username` or `email`."""
         await trio.lowlevel.checkpoint()
         check(user)
-        self._put(user)
+        self._store.put_user(user)
 
     async def users_in_state(self, state: str, *, limit: int) -> list[UserRecord]:
         """Return the first `limit` accounts in a state other than `active`, by id."""
@@ -96,10 +94,13 @@ class MemoryDirectory:
         found += [store.users_by_name.get(name_key) for name_key in name_keys]
         return list({user.id: user for user in found if user is not None}.values())
 
-    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
+    async def search_users(
+        self, prefix: str, *, after: str | None = None, limit: int, disabled: bool = False
+    ) -> list[UserRecord]:
+        """Return accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
         await trio.lowlevel.checkpoint()
-        found = (user for user in self._users_from(prefix) if after is None or user.name_key > after)
+        above = (user for user in self._users_from(prefix) if after is None or user.name_key > after)
+        found = (user for user in above if not user.disabled or (disabled and user.state == "active"))
         return list(islice(found, max(limit, 0)))
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
@@ -113,6 +114,11 @@ class MemoryDirectory:
         await trio.lowlevel.checkpoint()
         return self._store.rooms.get(room)
 
+    async def rooms(self, ids: Sequence[str]) -> list[RoomRecord]:
+        """Return the rows of these rooms, each once; unknown ids are left out."""
+        await trio.lowlevel.checkpoint()
+        return [self._store.rooms[room] for room in dict.fromkeys(ids) if room in self._store.rooms]
+
     async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
         """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
         await trio.lowlevel.checkpoint()
@@ -123,6 +129,12 @@ class MemoryDirectory:
         """Return one membership."""
         await trio.lowlevel.checkpoint()
         return self._store.members.get(room, {}).get(user)
+
+    async def memberships(self, user: str, rooms: Sequence[str]) -> list[MemberRecord]:
+        """Return a user's memberships in these rooms, each once."""
+        await trio.lowlevel.checkpoint()
+        members = (self._store.members.get(room, {}).get(user) for room in dict.fromkeys(rooms))
+        return [member for member in members if member is not None]
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
         """Return members of a room by user id."""
@@ -182,22 +194,12 @@ class MemoryDirectory:
         check_changes(changes)
         self._store.project(changes)
 
-    def _put(self, user: UserRecord) -> None:
-        store = self._store
-        if store.users_by_name.get(user.name_key, user).id != user.id:
-            raise Conflict("username")
-        if user.email is not None and store.users_by_email.get(user.email, user).id != user.id:
-            raise Conflict("email")
-        store.put_user(user)
-
     def _users_from(self, prefix: str) -> Iterator[UserRecord]:
         names = self._store.name_keys
         for place in range(bisect_left(names, prefix), len(names)):
             if not names[place].startswith(prefix):
                 return
-            user = self._store.users_by_name[names[place]]
-            if not user.disabled:
-                yield user
+            yield self._store.users_by_name[names[place]]
 
 
 def _is_listed(room: RoomRecord, prefix: str) -> bool:

@@ -8,6 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
+from storage.errors import Conflict
 from storage.listing import page_of
 from storage.memory.store import MemoryStore
 from storage.records import Page, ReadMark
@@ -22,8 +23,8 @@ class MemoryRelations:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
-        """Ask somebody to be a contact, or accept what they asked."""
+    async def ask_contact(self, user: str, other: str, *, at: int, most: int | None = None) -> ContactRecord:
+        """Ask somebody to be a contact, or accept what they asked. Raises Conflict `full` or `awaited`."""
         low, high = pair_of(user, other)
         asked = ContactRecord(low, high, user, at)
         check(asked)
@@ -31,6 +32,8 @@ class MemoryRelations:
         there = self._store.contacts.get(low, {}).get(high)
         if there is not None and there.asked_by != other:
             return there
+        if most is not None:
+            self._check_room(user, other if there is None else None, most)
         contact = asked if there is None else replace(asked, asked_by=None)
         self._put_contact(contact)
         return contact
@@ -69,12 +72,14 @@ class MemoryRelations:
         for contact in contacts:
             self._put_contact(contact)
 
-    async def block(self, user: str, other: str, *, at: int) -> bool:
-        """Have `user` block `other`; they are contacts no longer."""
+    async def block(self, user: str, other: str, *, at: int, most: int | None = None) -> bool:
+        """Have `user` block `other`; they are contacts no longer. Raises Conflict `full`."""
         await trio.lowlevel.checkpoint()
         check(BlockRecord(user, other, at))
-        self._drop_contact(user, other)
         blocks = self._store.blocks.setdefault(user, {})
+        if most is not None and other not in blocks and len(blocks) >= most:
+            raise Conflict("full")
+        self._drop_contact(user, other)
         if other in blocks:
             return False
         blocks[other] = at
@@ -189,6 +194,15 @@ class MemoryRelations:
             there = self._store.users.get(user)
             if there is not None and (there.last_seen_at is None or there.last_seen_at < at):
                 self._store.put_user(replace(there, last_seen_at=at))
+
+    def _check_room(self, user: str, asked: str | None, most: int) -> None:
+        """Raise Conflict where the user, or who is asked, has as many already."""
+        made = [contact for contact in self._store.contacts.get(user, {}).values() if contact.asked_by in {None, user}]
+        if len(made) >= most:
+            raise Conflict("full")
+        waiting = self._store.contacts.get(asked, {}).values() if asked is not None else ()
+        if sum(contact.asked_by not in {None, asked} for contact in waiting) >= most:
+            raise Conflict("awaited")
 
     def _put_contact(self, contact: ContactRecord) -> None:
         self._store.contacts.setdefault(contact.low, {})[contact.high] = contact

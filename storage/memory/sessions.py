@@ -84,22 +84,27 @@ class MemorySessions:
         await trio.lowlevel.checkpoint()
         for session in sessions:
             check(session)
+        families = {session.family: session.id for session in sessions}
         for session in sessions:
-            if self._store.sessions_by_family.get(session.family, session.id) != session.id:
+            holder = self._store.sessions_by_family.get(session.family, session.id)
+            if not holder == families[session.family] == session.id:
                 raise Conflict("family")
         for session in sessions:
             self._store.put_session(session)
 
-    async def create_credential(self, credential: CredentialRecord) -> None:
-        """Store a credential. Raises Conflict `id` or `digest`."""
+    async def create_credential(self, credential: CredentialRecord, *, most: int | None = None) -> None:
+        """Store a credential. Raises Conflict `id`, `digest` or `full`."""
         await trio.lowlevel.checkpoint()
         check(credential)
         old = self._store.credentials.get(credential.id, credential)
         if (old.kind, old.user, old.digest) != (credential.kind, credential.user, credential.digest):
             raise Conflict("id")
         self._check_digest(credential)
-        if credential.id not in self._store.credentials:
-            self._store.put_credential(credential)
+        if credential.id in self._store.credentials:
+            return
+        if most is not None and self._lasting_with(credential) > most:
+            raise Conflict("full")
+        self._store.put_credential(credential)
 
     async def credential(self, kind: str, digest: bytes) -> tuple[CredentialRecord, UserRecord | None] | None:
         """Return one credential by what is presented, with its user."""
@@ -118,13 +123,21 @@ class MemorySessions:
         """Take one of its uses, if it has any left and has not expired at `now`."""
         await trio.lowlevel.checkpoint()
         check_text(kind)
-        credential = self._presented(kind, digest)
-        if credential is None or _is_spent(credential, now):
+        return self._use(kind, digest, now)
+
+    async def enrol(self, user: UserRecord, kind: str, digest: bytes, *, now: int) -> bool:
+        """Take a use of a credential and store a new account with it. Raises Conflict `username` or `email`."""
+        await trio.lowlevel.checkpoint()
+        check_text(kind)
+        check(user)
+        before = self._presented(kind, digest)
+        if before is None or not self._use(kind, digest, now):
             return False
-        left = credential.uses_left
-        used = replace(credential, uses_left=None if left is None else left - 1, used_at=now)
-        check(used)
-        self._store.put_credential(used)
+        try:
+            self._store.add_user(user)
+        except Conflict:
+            self._store.put_credential(before)
+            raise
         return True
 
     async def drop_credentials(self, kind: str, user: str, *, only: str | None = None) -> list[str]:
@@ -149,8 +162,11 @@ class MemorySessions:
         await trio.lowlevel.checkpoint()
         for credential in credentials:
             check(credential)
+        digests = {(credential.kind, credential.digest): credential.id for credential in credentials}
         for credential in credentials:
             self._check_digest(credential)
+            if digests[credential.kind, credential.digest] != credential.id:
+                raise Conflict("digest")
         for credential in credentials:
             self._store.put_credential(credential)
 
@@ -176,6 +192,26 @@ class MemorySessions:
         taken = self._store.credentials_by_digest.get((credential.kind, credential.digest), credential.id)
         if taken != credential.id:
             raise Conflict("digest")
+
+    def _lasting_with(self, credential: CredentialRecord) -> int:
+        """Count those of its user and kind that have not expired when it is made, and the credential itself."""
+        theirs = (
+            each
+            for each in self._store.credentials.values()
+            if (each.kind, each.user) == (credential.kind, credential.user)
+        )
+        made_at = credential.created_at
+        return sum(each.expires_at is None or each.expires_at > made_at for each in (*theirs, credential))
+
+    def _use(self, kind: str, digest: bytes, now: int) -> bool:
+        credential = self._presented(kind, digest)
+        if credential is None or _is_spent(credential, now):
+            return False
+        left = credential.uses_left
+        used = replace(credential, uses_left=None if left is None else left - 1, used_at=now)
+        check(used)
+        self._store.put_credential(used)
+        return True
 
     def _presented(self, kind: str, digest: bytes) -> CredentialRecord | None:
         return self._store.credentials.get(self._store.credentials_by_digest.get((kind, digest), ""))

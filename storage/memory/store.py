@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from storage.account_records import AvatarRecord, ContactRecord, CredentialRecord, SessionRecord
+from storage.errors import Conflict
 from storage.net_changes import furthest
 from storage.records import (
     TRIMMED,
@@ -93,8 +94,18 @@ class MemoryStore:
         """Return the seq of the room's last entry, 0 if it has none."""
         return len(self.entries.get(room, ()))
 
+    def add_user(self, user: UserRecord) -> None:
+        """Add a new account. Raises Conflict `username` or `email`."""
+        if user.id in self.users:
+            raise Conflict("username")
+        self.put_user(user)
+
     def put_user(self, user: UserRecord) -> None:
-        """Add or replace an account, whose name and address must be free."""
+        """Add or replace an account. Raises Conflict `username` or `email` where another one has them."""
+        if self.users_by_name.get(user.name_key, user).id != user.id:
+            raise Conflict("username")
+        if user.email is not None and self.users_by_email.get(user.email, user).id != user.id:
+            raise Conflict("email")
         old = self.users.get(user.id)
         if old is not None and old.name_key != user.name_key:
             del self.users_by_name[old.name_key]

@@ -33,15 +33,18 @@ async def layout_of(collections: Collections) -> int:
     return 0 if found is None else convert(found["version"], int)
 
 
+async def is_ready(collections: Collections) -> bool:
+    """Tell whether our layout is there; MigrationRefused for that of a newer program. On the asyncio side."""
+    return await _known_layout(collections) == LAYOUT
+
+
 async def make_ready(collections: Collections, *, migrate: bool) -> None:
     """Have our layout: make it if `migrate`, else refuse another. On the asyncio side.
 
     The indexes come first and the number last, so that a number that is there vouches for them. Raises
     MigrationRefused, or StorageUnavailable if the indexes are not what they should be.
     """
-    number = await layout_of(collections)
-    if number > LAYOUT:
-        raise MigrationRefused(f"the database has layout {number}, this program knows {LAYOUT}: run the newer program")
+    number = await _known_layout(collections)
     if not migrate and number < LAYOUT:
         raise MigrationRefused(f"the database has layout {number} instead of {LAYOUT}: migrate the database first")
     for collection, name in ((collections.entries, "entries"), (collections.messages, "messages")):
@@ -50,6 +53,13 @@ async def make_ready(collections: Collections, *, migrate: bool) -> None:
         await _check(collection, INDEXES[name])
     if number < LAYOUT:
         await collections.layout.update_one({"_id": "layout"}, {"$set": {"version": LAYOUT}}, upsert=True)
+
+
+async def _known_layout(collections: Collections) -> int:
+    number = await layout_of(collections)
+    if number > LAYOUT:
+        raise MigrationRefused(f"the database has layout {number}, this program knows {LAYOUT}: run the newer program")
+    return number
 
 
 async def _create(collection: Collection, wanted: Mapping[str, tuple[tuple[str, ...], bool]]) -> None:

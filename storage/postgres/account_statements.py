@@ -7,7 +7,7 @@ A test looks at the plan of each.
 
 from __future__ import annotations
 
-from storage.postgres.statements import USER_COLUMNS
+from storage.postgres.directory_statements import USER_COLUMNS
 
 # Sessions. Who creates or ends those of a user locks the user's row first, in a statement of its own: what comes after
 # it sees what the one before has committed.
@@ -112,6 +112,10 @@ SELECT {CREDENTIAL_COLUMNS} FROM credentials
 WHERE kind = $1 AND user_id = $3 ORDER BY created_at DESC, id DESC LIMIT $2
 """
 
+LASTING_CREDENTIALS = """
+SELECT count(*) FROM credentials WHERE kind = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > $3)
+"""
+
 ALL_CREDENTIALS = f"SELECT {CREDENTIAL_COLUMNS} FROM credentials WHERE id > $1 ORDER BY id LIMIT $2"
 
 USE_CREDENTIAL = """
@@ -154,6 +158,16 @@ ON CONFLICT (low, high) DO UPDATE SET asked_by = excluded.asked_by, at = exclude
 
 CONTACT = f"SELECT {CONTACT_COLUMNS} FROM contacts WHERE low = $1 AND high = $2"
 
+CONTACTS_MADE = """
+SELECT (SELECT count(*) FROM contacts WHERE low = $1 AND (asked_by IS NULL OR asked_by = $1))
+    + (SELECT count(*) FROM contacts WHERE high = $1 AND (asked_by IS NULL OR asked_by = $1))
+"""
+
+CONTACTS_AWAITING = """
+SELECT (SELECT count(*) FROM contacts WHERE low = $1 AND asked_by <> $1)
+    + (SELECT count(*) FROM contacts WHERE high = $1 AND asked_by <> $1)
+"""
+
 CONTACTS_OF = f"""
 (SELECT {CONTACT_COLUMNS} FROM contacts WHERE low = $1 AND high > $2 ORDER BY high LIMIT $3)
 UNION ALL
@@ -176,6 +190,8 @@ PUT_BLOCK = """
 INSERT INTO blocks (user_id, other, at) VALUES ($1, $2, $3)
 ON CONFLICT (user_id, other) DO UPDATE SET at = excluded.at
 """
+
+BLOCKS_MADE = "SELECT count(*) FROM blocks WHERE user_id = $1"
 
 BLOCKED_BY = """
 SELECT asked.user_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import asyncpg
 from msgspec.structs import asdict, astuple
 
 from storage.errors import Conflict
@@ -19,11 +18,12 @@ from storage.listing import (
     prefix_end,
 )
 from storage.net_changes import NetChanges
-from storage.postgres import statements as sql
+from storage.postgres import directory_statements as sql
 from storage.postgres.connection import Connection, Row
 from storage.postgres.pool import PostgresPool
 from storage.postgres.projections import apply
 from storage.postgres.rows import item_of, member_of, room_of, user_of
+from storage.postgres.users import write_user
 from storage.records import Append, DropItem, ItemRecord, MemberRecord, Page, PutItem, RoomRecord, UserRecord
 from storage.storable import check
 
@@ -109,13 +109,15 @@ class PostgresDirectory:
         rows = await self._pool.fetch(sql.USERS, list(dict.fromkeys(ids)), list(dict.fromkeys(name_keys)))
         return list({row[0]: user_of(row) for row in rows}.values())
 
-    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
+    async def search_users(
+        self, prefix: str, *, after: str | None = None, limit: int, disabled: bool = False
+    ) -> list[UserRecord]:
+        """Return accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
         low, end = key_range(prefix, after)
         if end is None:
-            rows = await self._pool.fetch(sql.USERS_FROM, low, max(limit, 0))
+            rows = await self._pool.fetch(sql.USERS_FROM, low, max(limit, 0), disabled)
         else:
-            rows = await self._pool.fetch(sql.USERS_BETWEEN, low, end, max(limit, 0))
+            rows = await self._pool.fetch(sql.USERS_BETWEEN, low, max(limit, 0), disabled, end)
         return [user_of(row) for row in rows]
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
@@ -128,6 +130,10 @@ class PostgresDirectory:
         rows = await self._pool.fetch(sql.ROOM, room)
         return room_of(rows[0]) if rows else None
 
+    async def rooms(self, ids: Sequence[str]) -> list[RoomRecord]:
+        """Return the rows of these rooms, each once; unknown ids are left out."""
+        return [room_of(row) for row in await self._pool.fetch(sql.ROOMS_BY_ID, list(ids))]
+
     async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
         """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
         rows = await self._pool.fetch(sql.ALL_ROOMS, after, max(limit, 0))
@@ -137,6 +143,10 @@ class PostgresDirectory:
         """Return one membership."""
         rows = await self._pool.fetch(sql.MEMBER, room, user)
         return member_of(rows[0]) if rows else None
+
+    async def memberships(self, user: str, rooms: Sequence[str]) -> list[MemberRecord]:
+        """Return a user's memberships in these rooms, each once."""
+        return [member_of(row) for row in await self._pool.fetch(sql.MEMBERSHIPS, user, list(rooms))]
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
         """Return members of a room by user id."""
@@ -195,14 +205,7 @@ class PostgresDirectory:
 
     async def _write_user(self, statement: str, user: UserRecord, values: Row) -> str:
         check(user)
-
-        async def write(connection: Connection) -> str:
-            try:
-                return await connection.execute(statement, *values)
-            except asyncpg.UniqueViolationError as error:
-                raise Conflict("email" if error.constraint_name == "users_email" else "username") from error
-
-        return await self._pool.write(write)
+        return await self._pool.write(lambda connection: write_user(connection, statement, values))
 
     async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
         rows: list[Row] = await self._pool.fetch(statement, key)

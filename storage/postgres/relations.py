@@ -9,13 +9,15 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
+from storage.errors import Conflict
 from storage.listing import contacts_page, page_of
 from storage.postgres import account_statements as sql
 from storage.postgres.account_rows import avatar_of, block_of, contact_of, read_mark_of
 from storage.postgres.connection import Connection
+from storage.postgres.directory_statements import LOCK_USER, LOCK_USERS, SEEN
 from storage.postgres.pool import PostgresPool
 from storage.postgres.rows import columns_of
-from storage.postgres.statements import MOVE_READ_MARKS, SEEN
+from storage.postgres.statements import MOVE_READ_MARKS
 from storage.records import Page, ReadMark
 from storage.storable import check, check_text, check_texts
 
@@ -30,12 +32,24 @@ class PostgresRelations:
     def __init__(self, pool: PostgresPool) -> None:
         self._pool = pool
 
-    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
-        """Ask somebody to be a contact, or accept what they asked."""
+    async def ask_contact(self, user: str, other: str, *, at: int, most: int | None = None) -> ContactRecord:
+        """Ask somebody to be a contact, or accept what they asked. Raises Conflict `full` or `awaited`."""
         asked = ContactRecord(*pair_of(user, other), user, at)
         check(asked)
-        (row,) = await self._pool.write(lambda connection: connection.fetch(sql.ASK_CONTACT, *astuple(asked)))
-        return contact_of(row)
+
+        async def write(connection: Connection) -> ContactRecord:
+            if most is not None:
+                # What both have is counted, so that others who would change it wait.
+                await connection.execute(LOCK_USERS, [user, other])
+            (row,) = await connection.fetch(sql.ASK_CONTACT, *astuple(asked))
+            contact = contact_of(row)
+            if most is not None:
+                await _expect(connection, sql.CONTACTS_MADE, user, most=most, or_else="full")
+                if contact.asked_by == user:
+                    await _expect(connection, sql.CONTACTS_AWAITING, other, most=most, or_else="awaited")
+            return contact
+
+        return await self._pool.write(write)
 
     async def contact(self, user: str, other: str) -> ContactRecord | None:
         """Return what two people are to each other."""
@@ -59,14 +73,19 @@ class PostgresRelations:
         """Store contacts just as they are."""
         await self._put(sql.PUT_CONTACT, contacts)
 
-    async def block(self, user: str, other: str, *, at: int) -> bool:
-        """Have `user` block `other`; they are contacts no longer."""
+    async def block(self, user: str, other: str, *, at: int, most: int | None = None) -> bool:
+        """Have `user` block `other`; they are contacts no longer. Raises Conflict `full`."""
         block = BlockRecord(user, other, at)
         check(block)
 
         async def write(connection: Connection) -> bool:
+            if most is not None:
+                await connection.execute(LOCK_USER, user)
             await connection.execute(sql.DROP_CONTACT, min(user, other), max(user, other))
-            return await connection.execute(sql.BLOCK, *astuple(block)) == "INSERT 0 1"
+            is_new = await connection.execute(sql.BLOCK, *astuple(block)) == "INSERT 0 1"
+            if is_new and most is not None:
+                await _expect(connection, sql.BLOCKS_MADE, user, most=most, or_else="full")
+            return is_new
 
         return await self._pool.write(write)
 
@@ -165,3 +184,10 @@ class PostgresRelations:
             check(record)
         rows = [astuple(record) for record in records]
         await self._pool.write(lambda connection: connection.executemany(statement, rows))
+
+
+async def _expect(connection: Connection, count: str, user: str, *, most: int, or_else: str) -> None:
+    """Raise Conflict, which undoes what was written, where the user has more than `most` by now."""
+    ((found,),) = await connection.fetch(count, user)
+    if cast("int", found) > most:
+        raise Conflict(or_else)

@@ -20,9 +20,10 @@ from storage.postgres.account_rows import (
     session_of,
 )
 from storage.postgres.connection import Connection, Row
+from storage.postgres.directory_statements import INSERT_USER, LOCK_USER
 from storage.postgres.pool import PostgresPool
 from storage.postgres.rows import user_of
-from storage.postgres.statements import LOCK_USER
+from storage.postgres.users import write_user
 from storage.records import UserRecord
 from storage.storable import check, check_text, check_texts
 
@@ -102,14 +103,22 @@ class PostgresSessions:
         rows: list[Row] = [astuple(session) for session in sessions]
         await self._pool.write(partial(_put, statement=sql.PUT_SESSION, rows=rows, taken="family"))
 
-    async def create_credential(self, credential: CredentialRecord) -> None:
-        """Store a credential. Raises Conflict `id` or `digest`."""
+    async def create_credential(self, credential: CredentialRecord, *, most: int | None = None) -> None:
+        """Store a credential. Raises Conflict `id`, `digest` or `full`."""
         check(credential)
         names = (credential.id, credential.kind, credential.user, credential.digest)
+        theirs = (credential.kind, credential.user, credential.created_at)
 
         async def write(connection: Connection) -> None:
+            if most is not None:
+                # Of two at the same moment one waits, and then sees what the other has stored.
+                await connection.execute(LOCK_USER, credential.user)
             if not await _insert(connection, sql.CREATE_CREDENTIAL, astuple(credential), taken="digest"):
                 await _expect(connection, sql.IS_CREDENTIAL, names)
+            elif most is not None:
+                ((lasting,),) = await connection.fetch(sql.LASTING_CREDENTIALS, *theirs)
+                if cast("int", lasting) > most:
+                    raise Conflict("full")
 
         await self._pool.write(write)
 
@@ -130,6 +139,19 @@ class PostgresSessions:
         """Take one of its uses, if it has any left and has not expired at `now`."""
         check_text(kind)
         return await self._count(sql.USE_CREDENTIAL, kind, digest, now) == 1
+
+    async def enrol(self, user: UserRecord, kind: str, digest: bytes, *, now: int) -> bool:
+        """Take a use of a credential and store a new account with it. Raises Conflict `username` or `email`."""
+        check_text(kind)
+        check(user)
+
+        async def write(connection: Connection) -> bool:
+            if await connection.execute(sql.USE_CREDENTIAL, kind, digest, now) == "UPDATE 0":
+                return False
+            await write_user(connection, INSERT_USER, astuple(user))
+            return True
+
+        return await self._pool.write(write)
 
     async def drop_credentials(self, kind: str, user: str, *, only: str | None = None) -> list[str]:
         """Delete a user's credentials of a kind, or the one with this id."""

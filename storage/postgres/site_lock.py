@@ -17,6 +17,8 @@ from storage.postgres.connection import Connection, close, connect, translating
 from storage.postgres.settings import PostgresSettings
 
 LOCK = 0x4A757374_53697465  # "JustSite"
+# The connection has nothing to do but to be there. Servers before version 14 do not know the setting.
+STAY = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 BUSY = "the database is being worked on by another program; wait until that is done"
 
 
@@ -42,6 +44,7 @@ async def _lock(settings: PostgresSettings) -> Connection:
     held: object = False
     try:
         with translating():
+            await connection.fetch(STAY)
             ((held,),) = await connection.fetch("SELECT pg_try_advisory_lock($1)", LOCK)
     finally:
         if held is not True:

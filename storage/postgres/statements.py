@@ -1,15 +1,13 @@
-"""Every statement of journal and directory, in one place, so that a test can look at the plan of each of them.
+"""Every statement of the journal and of projections, in one place, so that a test can look at the plan of each of them.
 
 Rows go there as one array for each column, so that a commit of any size is a few statements and a few round trips. A
 look-up for each row of such arrays is written as a subquery of its own: joined, PostgreSQL might read a whole table
-instead. A listing with and without an end is two statements: an end that may be missing would be no bound of an index.
+instead.
 """
 
 # ruff: noqa: S608  # what is put together here are constants of this file
 
 from __future__ import annotations
-
-from storage.records import OVERALL
 
 # The journal.
 
@@ -148,10 +146,6 @@ WHERE (
 ) IS NOT NULL
 """
 
-ALL_ITEMS = f"""
-SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND (kind, key) > ($2, $3) ORDER BY kind, key LIMIT $4
-"""
-
 DUE = f"SELECT {ITEM_COLUMNS} FROM items WHERE due_at <= $1 ORDER BY due_at, room, kind, key LIMIT $2"
 
 DUE_OF_ROOM = f"""
@@ -266,119 +260,4 @@ MARK = "SELECT committed FROM journal_mark WHERE id = 1"
 MOVE_MARK = """
 INSERT INTO journal_mark (id, committed) VALUES (1, $1)
 ON CONFLICT (id) DO UPDATE SET committed = excluded.committed WHERE journal_mark.committed < excluded.committed
-"""
-
-# The directory.
-
-USER_COLUMNS = """id, username, name_key, display_name, email, password_hash, role, created_at, disabled, rev, state,
-    bio, avatar, email_verified, last_seen_at"""
-
-FACT = "SELECT value FROM facts WHERE name = $1"
-
-PUT_FACT = "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-
-DELETE_FACT = "DELETE FROM facts WHERE name = $1"
-
-PROBE = "SELECT 1 FROM users WHERE id = ''"
-
-INSERT_USER = f"""
-INSERT INTO users ({USER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-"""
-
-PUT_USER = f"""{INSERT_USER}
-ON CONFLICT (id) DO UPDATE SET
-    username = excluded.username, name_key = excluded.name_key, display_name = excluded.display_name,
-    email = excluded.email, password_hash = excluded.password_hash, role = excluded.role,
-    created_at = excluded.created_at, disabled = excluded.disabled, rev = excluded.rev, state = excluded.state,
-    bio = excluded.bio, avatar = excluded.avatar, email_verified = excluded.email_verified,
-    last_seen_at = excluded.last_seen_at
-"""
-
-CHANGE_USER = """
-UPDATE users SET
-    username = $2, name_key = $3, display_name = $4, email = $5, password_hash = $6, role = $7, disabled = $8, rev = $9,
-    state = $10, bio = $11, avatar = $12, email_verified = $13
-WHERE id = $1 AND rev = $9::bigint - 1
-"""
-
-LOCK_USER = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE"
-
-SEEN = "UPDATE users SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)"
-
-USER = f"SELECT {USER_COLUMNS} FROM users WHERE id = $1"
-
-USER_BY_NAME = f"SELECT {USER_COLUMNS} FROM users WHERE name_key = $1"
-
-USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE email = $1"
-
-USERS = f"""
-SELECT {USER_COLUMNS} FROM users WHERE id = ANY ($1::text[])
-UNION ALL
-SELECT {USER_COLUMNS} FROM users WHERE name_key = ANY ($2::text[])
-"""
-
-USERS_BETWEEN = f"""
-SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND name_key < $2 AND NOT disabled ORDER BY name_key LIMIT $3
-"""
-
-USERS_FROM = f"SELECT {USER_COLUMNS} FROM users WHERE name_key >= $1 AND NOT disabled ORDER BY name_key LIMIT $2"
-
-ALL_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2"
-
-USERS_IN_STATE = f"SELECT {USER_COLUMNS} FROM users WHERE state <> 'active' AND state = $1 ORDER BY id LIMIT $2"
-
-ROOM = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id = $1"
-
-ALL_ROOMS = f"SELECT {ROOM_COLUMNS} FROM rooms WHERE id > $1 ORDER BY id LIMIT $2"
-
-MEMBER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id = $2"
-
-MEMBERS_AFTER = f"SELECT {MEMBER_COLUMNS} FROM members WHERE room = $1 AND user_id > $2 ORDER BY user_id LIMIT $3"
-
-_ITEMS = f"SELECT {ITEM_COLUMNS} FROM items WHERE room = $1 AND kind = $2 AND key >= $3 %s LIMIT $4"
-
-ITEMS_FROM = _ITEMS % "ORDER BY key"
-
-ITEMS_BETWEEN = _ITEMS % "AND key < $5 ORDER BY key"
-
-NEWEST_ITEMS_FROM = _ITEMS % "ORDER BY key DESC"
-
-NEWEST_ITEMS_BETWEEN = _ITEMS % "AND key < $5 ORDER BY key DESC"
-
-_OVERALL = f"SELECT {ITEM_COLUMNS} FROM items WHERE kind = '{OVERALL}' AND key >= $1 %s LIMIT $2"
-
-OVERALL_ITEMS_FROM = _OVERALL % "ORDER BY key"
-
-OVERALL_ITEMS_BETWEEN = _OVERALL % "AND key < $3 ORDER BY key"
-
-NEWEST_OVERALL_ITEMS_FROM = _OVERALL % "ORDER BY key DESC"
-
-NEWEST_OVERALL_ITEMS_BETWEEN = _OVERALL % "AND key < $3 ORDER BY key DESC"
-
-# Memberships first, newest room first; the room of each is looked up one by one, until there are enough.
-_ROOMS_OF = f"""
-SELECT r.*, m.*
-FROM (
-    SELECT {MEMBER_COLUMNS} FROM members WHERE user_id = $1 %s ORDER BY room DESC
-) AS m
-CROSS JOIN LATERAL (
-    SELECT {ROOM_COLUMNS} FROM rooms WHERE id = m.room AND deleted_at IS NULL LIMIT 1
-) AS r
-ORDER BY m.room DESC
-"""
-
-ROOMS_OF = _ROOMS_OF % "" + "LIMIT $2"
-
-ROOMS_OF_BELOW = _ROOMS_OF % "AND room < $2" + "LIMIT $3"
-
-PUBLIC_ROOMS_BETWEEN = f"""
-SELECT {ROOM_COLUMNS} FROM rooms
-WHERE visibility = 'public' AND deleted_at IS NULL AND (name_key, id) > ($1, $2) AND name_key < $3
-ORDER BY name_key, id LIMIT $4
-"""
-
-PUBLIC_ROOMS_FROM = f"""
-SELECT {ROOM_COLUMNS} FROM rooms
-WHERE visibility = 'public' AND deleted_at IS NULL AND (name_key, id) > ($1, $2)
-ORDER BY name_key, id LIMIT $3
 """

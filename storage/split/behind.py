@@ -2,11 +2,14 @@
 
 The rows of a room stand in the order in which they were changed last, so that what is deleted by the many comes where
 it belongs: behind what it deletes, of which nothing waits any more, and before what was put after it.
+
+What was taken to be written stays until that is done, for it may not be; then it goes, but for rows that have changed
+since. So a room that is written to all the time has no more waiting than what came while it was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -32,7 +35,7 @@ Row = tuple[str, ...]
 class _Backlog:
     """What waits for one room."""
 
-    __slots__ = ("commit", "first", "last", "rows", "since")
+    __slots__ = ("commit", "first", "is_taken", "last", "later", "rows", "since")
 
     def __init__(self, append: Append, *, commit: int, since: float) -> None:
         self.first = _bare(append.entries[0])
@@ -40,12 +43,17 @@ class _Backlog:
         self.commit = commit
         self.since = since
         self.rows: dict[Row, Change] = {}
+        self.is_taken = False
+        self.later: tuple[int, float] | None = None
+        """The first commit that came after the rest was taken, and when."""
 
-    def add(self, append: Append) -> None:
+    def add(self, append: Append, *, commit: int, since: float) -> None:
         """Put an append behind what is there; one that is there already changes nothing."""
         if append.entries[-1].seq < self.last.seq:
             return
         self.last = _bare(append.entries[-1])
+        if self.is_taken and self.later is None:
+            self.later = commit, since
         for change in append.changes:
             self._add(change)
 
@@ -77,9 +85,21 @@ class _Backlog:
                 case PutItem(item=item) if 0 < item.seq <= upto:
                     self.rows[row] = DropItem(item.room, item.kind, item.key)
 
-    def append(self, room: str) -> Append:
+    def take(self, room: str) -> Append:
         """Return all of it as one append; of its entries only the first and the last, without their bodies."""
+        self.is_taken, self.later = True, None
         return Append(room, (self.first, self.last), tuple(self.rows.values()))
+
+    def forget(self, taken: Append) -> None:
+        """Forget what was taken, but for rows that have changed since. Something must have come behind it."""
+        for change in taken.changes:
+            row = _row(change)
+            if self.rows.get(row) is change:
+                del self.rows[row]
+        self.first = replace(self.first, seq=taken.entries[-1].seq + 1)
+        if self.later is not None:
+            self.commit, self.since = self.later
+        self.is_taken, self.later = False, None
 
 
 class Behind:
@@ -111,9 +131,12 @@ class Behind:
         return min((backlog.commit for backlog in self._rooms.values()), default=None)
 
     def first_commit_without(self, rooms: Iterable[str]) -> int | None:
-        """Return the lowest commit that is behind in other rooms than these."""
+        """Return the lowest commit that is behind when what was taken of these rooms is done."""
         without = set(rooms)
-        return min((backlog.commit for room, backlog in self._rooms.items() if room not in without), default=None)
+        commits = [backlog.commit for room, backlog in self._rooms.items() if room not in without]
+        taken = (self._rooms[room] for room in without if room in self._rooms)
+        commits += (backlog.later[0] for backlog in taken if backlog.later is not None)
+        return min(commits, default=None)
 
     def seconds(self, now: float) -> float:
         """Return for how long the first room has been behind, by the clock that `add` was told the time of."""
@@ -125,18 +148,25 @@ class Behind:
         if backlog is None:
             backlog = self._rooms[append.room] = _Backlog(append, commit=commit, since=now)
         self._rows -= len(backlog.rows)
-        backlog.add(append)
+        backlog.add(append, commit=commit, since=now)
         self._rows += len(backlog.rows)
 
-    def take(self, rooms: Iterable[str], *, rows: int) -> list[Append]:
-        """Return what these rooms have waiting, up to about so many rows in all. It stays here until `done`."""
+    def heads(self, rooms: Iterable[str]) -> dict[str, int]:
+        """Return up to which seq each of these rooms has something waiting; those that have nothing are left out."""
+        return {room: self._rooms[room].last.seq for room in rooms if room in self._rooms}
+
+    def take(self, heads: Mapping[str, int], *, rows: int) -> list[Append]:
+        """Return what waits of the rooms that are not written up to these heads, up to about so many rows in all.
+
+        It stays here until `done`.
+        """
         taken: list[Append] = []
         count = 0
-        for room in rooms:
+        for room, head in heads.items():
             if count >= rows:
                 break
-            if (backlog := self._rooms.get(room)) is not None:
-                taken.append(backlog.append(room))
+            if (backlog := self._rooms.get(room)) is not None and backlog.first.seq <= head:
+                taken.append(backlog.take(room))
                 count += len(backlog.rows)
         return taken
 
@@ -153,8 +183,14 @@ class Behind:
     def done(self, append: Append) -> None:
         """Note that what was taken of a room is written; what has come behind it since then stays."""
         backlog = self._rooms.get(append.room)
-        if backlog is not None and backlog.last.seq <= append.entries[-1].seq:
+        if backlog is None:
+            return
+        if backlog.last.seq <= append.entries[-1].seq:
             self.drop(append.room)
+            return
+        self._rows -= len(backlog.rows)
+        backlog.forget(append)
+        self._rows += len(backlog.rows)
 
     def drop(self, room: str) -> int | None:
         """Forget what a room has waiting; return its first commit, None if there was nothing."""

@@ -76,11 +76,14 @@ class Projector:
         return holes
 
     async def flush(self, rooms: Iterable[str]) -> None:
-        """Write what these rooms have waiting. Raises StorageUnavailable where that is not possible."""
+        """Write what these rooms have waiting by now. Raises StorageUnavailable where that is not possible."""
+        heads = self._behind.heads(rooms)
+        if not heads:
+            return
         # One at a time, and with more patience than an append has: were everybody who loads a room to try again what
         # a slow database has not finished yet, it would never finish.
         async with self._flushing:
-            while batch := self._behind.take(rooms, rows=self._limits.rows_at_once):
+            while batch := self._behind.take(heads, rows=self._limits.rows_at_once):
                 await self._flush_some(batch)
 
     async def run(self) -> None:
@@ -89,7 +92,8 @@ class Projector:
             await self._came_behind.wait()
             await trio.sleep(self._limits.retry_seconds)
             try:
-                await self.flush(self._behind)
+                while self._behind:
+                    await self.flush(self._behind)
             except StorageUnavailable:
                 continue
             self._came_behind = trio.Event()

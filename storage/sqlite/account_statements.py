@@ -96,6 +96,10 @@ CREDENTIALS_OF_USER = f"""
 SELECT {_CREDENTIAL} FROM credentials WHERE kind = ? AND user = ? ORDER BY created_at DESC, id DESC LIMIT ?
 """
 
+LASTING_CREDENTIALS = """
+SELECT count(*) FROM credentials WHERE kind = ? AND user = ? AND (expires_at IS NULL OR expires_at > ?)
+"""
+
 ALL_CREDENTIALS = f"SELECT {_CREDENTIAL} FROM credentials WHERE id > ? ORDER BY id LIMIT ?"
 
 USE_CREDENTIAL = """
@@ -128,6 +132,16 @@ ON CONFLICT (low, high) DO UPDATE SET asked_by = excluded.asked_by, at = exclude
 
 CONTACT = "SELECT low, high, asked_by, at FROM contacts WHERE low = ? AND high = ?"
 
+CONTACTS_MADE = """
+SELECT (SELECT count(*) FROM contacts WHERE low = ?1 AND (asked_by IS NULL OR asked_by = ?1))
+    + (SELECT count(*) FROM contacts WHERE high = ?1 AND (asked_by IS NULL OR asked_by = ?1))
+"""
+
+CONTACTS_AWAITING = """
+SELECT (SELECT count(*) FROM contacts WHERE low = ?1 AND asked_by <> ?1)
+    + (SELECT count(*) FROM contacts WHERE high = ?1 AND asked_by <> ?1)
+"""
+
 CONTACTS_ABOVE = "SELECT low, high, asked_by, at FROM contacts WHERE low = ? AND high > ? ORDER BY high LIMIT ?"
 
 CONTACTS_BELOW = "SELECT low, high, asked_by, at FROM contacts WHERE high = ? AND low > ? ORDER BY low LIMIT ?"
@@ -147,6 +161,8 @@ BLOCK = "INSERT INTO blocks (user, other, at) VALUES (?, ?, ?) ON CONFLICT (user
 PUT_BLOCK = """
 INSERT INTO blocks (user, other, at) VALUES (?, ?, ?) ON CONFLICT (user, other) DO UPDATE SET at = excluded.at
 """
+
+BLOCKS_MADE = "SELECT count(*) FROM blocks WHERE user = ?"
 
 IS_BLOCKED = "SELECT 1 FROM blocks WHERE user = ? AND other = ?"
 

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 from storage.errors import StorageUnavailable
 from storage.sqlite.settings import SqliteSettings
@@ -71,10 +72,18 @@ def create_file(settings: SqliteSettings) -> None:
         # Only ever opened here when it is new: closing a second descriptor would drop SQLite's locks on the file.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
     except FileExistsError:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            logger.warning("event=database_readable_by_others path=%s", path)
+        _look_at_mode(path)
     except OSError as error:
         raise StorageUnavailable(f"cannot create {path}: {error}") from error
+
+
+def _look_at_mode(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:  # a link to nothing, such as a volume that is not mounted
+        raise StorageUnavailable(f"cannot open {path}: {error}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        logger.warning("event=database_readable_by_others path=%s", path)
 
 
 def check_version(version: tuple[int, ...]) -> None:
@@ -87,7 +96,8 @@ def check_version(version: tuple[int, ...]) -> None:
 def _sync_log(settings: SqliteSettings) -> None:
     # A killed predecessor may have written a commit to the log and not synced it: whoever reads it now takes it for
     # durable. SQLite itself only syncs with the next commit. The log carries no locks that closing it could drop.
-    for path in (f"{settings.path}-wal", settings.path.parent):
+    database = settings.path.resolve()  # SQLite keeps the log beside the file itself, where that is behind a link
+    for path in (f"{database}-wal", database.parent):
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
             try:

@@ -23,6 +23,7 @@ from storage.sqlite import statements as sql
 from storage.sqlite.database import Database
 from storage.sqlite.projections import apply
 from storage.sqlite.rows import Row, Value, bound, item_of, member_of, room_of, user_of
+from storage.sqlite.users import write_user
 from storage.storable import check, check_changes
 
 ROOM_COLUMNS = len(RoomRecord.__struct_fields__)
@@ -99,10 +100,12 @@ class SqliteDirectory:
 
         return await self._database.read(read, snapshot=True)
 
-    async def search_users(self, prefix: str, *, after: str | None = None, limit: int) -> list[UserRecord]:
-        """Return enabled accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
+    async def search_users(
+        self, prefix: str, *, after: str | None = None, limit: int, disabled: bool = False
+    ) -> list[UserRecord]:
+        """Return accounts whose `name_key` starts with this folded prefix, above `after`, by name."""
         low, end = key_range(prefix, after)
-        rows = await self._fetch(sql.USERS_BY_PREFIX, (low, bound(end), max(limit, 0)))
+        rows = await self._fetch(sql.USERS_BY_PREFIX, (low, bound(end), disabled, max(limit, 0)))
         return [user_of(row) for row in rows]
 
     async def all_users(self, *, after: str = "", limit: int) -> list[UserRecord]:
@@ -115,6 +118,11 @@ class SqliteDirectory:
         rows = await self._fetch(sql.ROOM, (room,))
         return room_of(rows[0]) if rows else None
 
+    async def rooms(self, ids: Sequence[str]) -> list[RoomRecord]:
+        """Return the rows of these rooms, each once; unknown ids are left out."""
+        rows = await self._each(sql.ROOM, [(room,) for room in dict.fromkeys(ids)])
+        return [room_of(row) for row in rows]
+
     async def all_rooms(self, *, after: str = "", limit: int) -> list[RoomRecord]:
         """Return the first `limit` rooms' rows by id, above `after`, tombstones included."""
         rows = await self._fetch(sql.ALL_ROOMS, (after, max(limit, 0)))
@@ -124,6 +132,11 @@ class SqliteDirectory:
         """Return one membership."""
         rows = await self._fetch(sql.MEMBER, (room, user))
         return member_of(rows[0]) if rows else None
+
+    async def memberships(self, user: str, rooms: Sequence[str]) -> list[MemberRecord]:
+        """Return a user's memberships in these rooms, each once."""
+        rows = await self._each(sql.MEMBER, [(room, user) for room in dict.fromkeys(rooms)])
+        return [member_of(row) for row in rows]
 
     async def members(self, room: str, *, cursor: str | None, limit: int) -> Page[MemberRecord]:
         """Return members of a room by user id."""
@@ -175,31 +188,20 @@ class SqliteDirectory:
 
     async def _write_user(self, statement: str, user: UserRecord, values: Sequence[Value]) -> int:
         check(user)
-
-        def write(connection: sqlite3.Connection) -> int:
-            try:
-                return connection.execute(statement, values).rowcount
-            except sqlite3.IntegrityError as error:
-                if (conflict := _conflict(connection, user)) is not None:
-                    raise conflict from error
-                raise
-
-        return await self._database.write(write)
+        return await self._database.write(lambda connection: write_user(connection, statement, user, values))
 
     async def _one_user(self, statement: str, key: str | None) -> UserRecord | None:
         rows = await self._fetch(statement, (key,))
         return user_of(rows[0]) if rows else None
 
+    async def _each(self, statement: str, asked: Sequence[Row]) -> list[Row]:
+        """Look up one row for each of these values, all as of one moment; those that are not there are left out."""
+
+        def read(connection: sqlite3.Connection) -> list[Row]:
+            rows = (connection.execute(statement, values).fetchone() for values in asked)
+            return [row for row in rows if row is not None]
+
+        return await self._database.read(read, snapshot=True)
+
     async def _fetch(self, statement: str, values: Row) -> list[Row]:
         return await self._database.read(lambda connection: connection.execute(statement, values).fetchall())
-
-
-def _conflict(connection: sqlite3.Connection, user: UserRecord) -> Conflict | None:
-    for kind, statement, key in (
-        ("username", sql.USER_BY_NAME, user.name_key),
-        ("email", sql.USER_BY_EMAIL, user.email),
-    ):
-        taken = connection.execute(statement, (key,)).fetchone()
-        if taken is not None and taken[0] != user.id:
-            return Conflict(kind)
-    return Conflict("username") if connection.execute(sql.USER, (user.id,)).fetchone() is not None else None

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from storage.account_records import AvatarRecord, BlockRecord, ContactRecord, pair_of
+from storage.errors import Conflict
 from storage.listing import contacts_page, page_of
 from storage.records import Page, ReadMark
 from storage.sqlite import account_statements as sql
@@ -27,14 +28,19 @@ class SqliteRelations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask_contact(self, user: str, other: str, *, at: int) -> ContactRecord:
-        """Ask somebody to be a contact, or accept what they asked."""
+    async def ask_contact(self, user: str, other: str, *, at: int, most: int | None = None) -> ContactRecord:
+        """Ask somebody to be a contact, or accept what they asked. Raises Conflict `full` or `awaited`."""
         asked = ContactRecord(*pair_of(user, other), user, at)
         check(asked)
 
         def write(connection: sqlite3.Connection) -> ContactRecord:
             (row,) = connection.execute(sql.ASK_CONTACT, astuple(asked)).fetchall()
-            return contact_of(row)
+            contact = contact_of(row)
+            if most is not None:
+                _expect(connection, sql.CONTACTS_MADE, user, most=most, or_else="full")
+                if contact.asked_by == user:
+                    _expect(connection, sql.CONTACTS_AWAITING, other, most=most, or_else="awaited")
+            return contact
 
         return await self._database.write(write)
 
@@ -66,14 +72,17 @@ class SqliteRelations:
         """Store contacts just as they are."""
         await self._put(sql.PUT_CONTACT, contacts)
 
-    async def block(self, user: str, other: str, *, at: int) -> bool:
-        """Have `user` block `other`; they are contacts no longer."""
+    async def block(self, user: str, other: str, *, at: int, most: int | None = None) -> bool:
+        """Have `user` block `other`; they are contacts no longer. Raises Conflict `full`."""
         block = BlockRecord(user, other, at)
         check(block)
 
         def write(connection: sqlite3.Connection) -> bool:
             connection.execute(sql.DROP_CONTACT, (min(user, other), max(user, other)))
-            return connection.execute(sql.BLOCK, astuple(block)).rowcount == 1
+            is_new = connection.execute(sql.BLOCK, astuple(block)).rowcount == 1
+            if is_new and most is not None:
+                _expect(connection, sql.BLOCKS_MADE, user, most=most, or_else="full")
+            return is_new
 
         return await self._database.write(write)
 
@@ -182,3 +191,10 @@ class SqliteRelations:
             check(record)
         rows = [astuple(record) for record in records]
         await self._database.write(lambda connection: connection.executemany(statement, rows))
+
+
+def _expect(connection: sqlite3.Connection, count: str, user: str, *, most: int, or_else: str) -> None:
+    """Raise Conflict, which undoes what was written, where the user has more than `most` by now."""
+    ((found,),) = connection.execute(count, (user,)).fetchall()
+    if found > most:
+        raise Conflict(or_else)

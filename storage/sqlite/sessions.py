@@ -23,6 +23,8 @@ from storage.sqlite.account_rows import (
 )
 from storage.sqlite.database import Database
 from storage.sqlite.rows import Row
+from storage.sqlite.statements import INSERT_USER
+from storage.sqlite.users import write_user
 from storage.storable import check, check_text, check_texts
 
 DROPPED_AT_ONCE = 500
@@ -101,14 +103,19 @@ class SqliteSessions:
         rows: list[Row] = [astuple(session) for session in sessions]
         await self._database.write(partial(_insert_all, statement=sql.PUT_SESSION, rows=rows, taken="family"))
 
-    async def create_credential(self, credential: CredentialRecord) -> None:
-        """Store a credential. Raises Conflict `id` or `digest`."""
+    async def create_credential(self, credential: CredentialRecord, *, most: int | None = None) -> None:
+        """Store a credential. Raises Conflict `id`, `digest` or `full`."""
         check(credential)
         names = (credential.id, credential.kind, credential.user, credential.digest)
+        theirs = (credential.kind, credential.user, credential.created_at)
 
         def write(connection: sqlite3.Connection) -> None:
             if not _insert(connection, sql.CREATE_CREDENTIAL, row_of_credential(credential), taken="digest"):
                 _expect(connection, sql.IS_CREDENTIAL, names)
+            elif most is not None:
+                ((lasting,),) = connection.execute(sql.LASTING_CREDENTIALS, theirs).fetchall()
+                if lasting > most:
+                    raise Conflict("full")
 
         await self._database.write(write)
 
@@ -130,6 +137,19 @@ class SqliteSessions:
         check_text(kind)
         values = (kind, digest, now)
         return await self._database.write(lambda connection: _count(connection, sql.USE_CREDENTIAL, values)) == 1
+
+    async def enrol(self, user: UserRecord, kind: str, digest: bytes, *, now: int) -> bool:
+        """Take a use of a credential and store a new account with it. Raises Conflict `username` or `email`."""
+        check_text(kind)
+        check(user)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if _count(connection, sql.USE_CREDENTIAL, (kind, digest, now)) == 0:
+                return False
+            write_user(connection, INSERT_USER, user, astuple(user))
+            return True
+
+        return await self._database.write(write)
 
     async def drop_credentials(self, kind: str, user: str, *, only: str | None = None) -> list[str]:
         """Delete a user's credentials of a kind, or the one with this id."""

@@ -7,11 +7,13 @@ stays and says nothing.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from storage.errors import StorageInUse, StorageUnavailable
+from storage.sqlite.connection import FILE_MODE, FOLDER_MODE
 
 
 @contextmanager
@@ -19,10 +21,13 @@ def site_lock(database: Path, *, exclusive: bool) -> Iterator[None]:
     """Hold the site, alone or with others. Raises StorageInUse, or StorageUnavailable if the file cannot be made."""
     if database.is_dir():
         raise StorageUnavailable("unable to open the database: it is a folder")
-    path = database.with_name(f"{database.name}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
+        # Beside the file itself: whoever comes to it by a link has the same lock.
+        file_path = database.resolve()
+        path = file_path.with_name(f"{file_path.name}.lock")
+        # The first to make the folder, which is for nobody else's eyes; a lock that others may open, they may hold.
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, FILE_MODE), "rb")
     except OSError as error:
         raise StorageUnavailable(f"unable to open the lock of the database: {error.strerror}") from error
     with file:

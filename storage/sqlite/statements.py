@@ -187,7 +187,7 @@ USER_BY_EMAIL = f"SELECT {_USER} FROM users WHERE email = ?"
 
 USERS_BY_PREFIX = f"""
 SELECT {_USER}
-FROM users WHERE name_key >= ? AND name_key < ? AND disabled = 0 ORDER BY name_key LIMIT ?
+FROM users WHERE name_key >= ? AND name_key < ? AND (disabled = 0 OR (? AND state = 'active')) ORDER BY name_key LIMIT ?
 """
 
 ROOM = """

@@ -15,9 +15,12 @@ import trio
 
 from justchat.cli import main
 from storage.facts import COPYING
+from storage.migrations import MigrationRefused
 from storage.open import open_storage
 from tests.operate.sites import GUEST, PAIR, TEA, site_file
 from tests.storage.contract.backends import ram_folder
+from tests.storage.mongo import server as mongo
+from tests.storage.postgres import server as postgres
 from tests.support.server import START_SECONDS, running_server
 
 pytestmark = pytest.mark.real_clock
@@ -91,6 +94,25 @@ def test_migrations_are_listed_applied_and_undone(folder: Path, run: Command) ->
     _, table, _ = run("migrate", "status", store)
     assert table[1].split()[2].endswith("Z")
     assert table[2].endswith("pending")
+
+
+@pytest.mark.thorough
+def test_a_journal_of_its_own_is_made_ready_with_the_schema(run: Command) -> None:
+    """So that a server that is told not to migrate finds everything that it needs."""
+    database, journal = postgres.shared_server().fresh_database(), mongo.shared_server().fresh_database()
+    store = ("--database", database, "--journal", journal)
+
+    async def look() -> None:
+        async with open_storage(database, journal=journal, migrate=False) as storage:
+            assert await storage.journal.rooms(limit=1) == []
+
+    assert run("migrate", "status", *store)[1][-1].split() == ["-", "journal", "pending"]
+    run("migrate", "up", "--database", database)
+    with pytest.raises(MigrationRefused, match="migrate the database first"):
+        trio.run(look)
+    assert run("migrate", "up", *store) == (0, ["applied: nothing"], [])
+    assert run("migrate", "status", *store)[1][-1].split() == ["-", "journal", "ready"]
+    trio.run(look)
 
 
 def test_nothing_is_undone_without_a_yes(folder: Path, run: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import trio
 
 from actors.errors import ActorEscalated
-from storage.errors import StorageUnavailable
+from storage.errors import StorageInUse, StorageUnavailable
 from storage.journal_actor import JournalLimits
 from storage.migrate import migrate_down, migrate_up, migration_status
 from storage.migrations import MigrationRefused
@@ -146,6 +147,32 @@ async def test_the_schema_is_migrated_unless_told_not_to(folder: Path) -> None:
         await storage.journal.append([posts("r_1", 1, 1)])
     async with open_storage(url, migrate=False) as storage:
         assert len(await storage.journal.read("r_1", after=0, limit=10)) == 1
+
+
+async def test_a_new_store_is_for_nobody_elses_eyes(folder: Path) -> None:
+    """The folder that is made for it, the file, and what lies beside it: whoever may open a lock may hold it."""
+    url = f"sqlite:///{folder / 'new' / 'chat.db'}"
+    async with open_storage(url):
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder / "new", *(folder / "new").iterdir())}
+    assert modes.pop("new") == 0o700
+    assert "chat.db.lock" in modes
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_file_behind_a_link_is_the_same_site(folder: Path) -> None:
+    """Whoever wants it alone is refused while somebody has it by the other name; a link to nothing is no new site."""
+    (folder / "link.db").symlink_to(folder / "chat.db")
+    async with open_storage(f"sqlite:///{folder / 'chat.db'}"):
+        pass
+    async with open_storage(f"sqlite:///{folder / 'link.db'}"):
+        with pytest.raises(StorageInUse):
+            async with open_storage(f"sqlite:///{folder / 'chat.db'}", exclusive=True):
+                pytest.fail("it opened")
+    (folder / "dangling.db").symlink_to(folder / "gone.db")
+    with pytest.raises(StorageUnavailable, match="cannot open"):
+        async with open_storage(f"sqlite:///{folder / 'dangling.db'}"):
+            pytest.fail("it opened")
+    assert not (folder / "gone.db").exists()
 
 
 async def test_an_operator_migrates_by_url(folder: Path) -> None:

@@ -285,6 +285,26 @@ async def test_accounts_are_searched_by_prefix(directory: Directory) -> None:
         assert [user.name_key for user in found] == expected[:limit], prefix
 
 
+async def test_disabled_accounts_are_searched_for_on_request(directory: Directory) -> None:
+    """Guarantee: then they are found among the others, page by page, and deleted ones are not.
+
+    Administrators find by it whom they have shut out.
+    """
+    for number, (name, off, state) in enumerate(
+        [("amy", False, "active"), ("ana", True, "active"), ("ann", True, "gone"), ("ant", True, "active")]
+    ):
+        await directory.create_user(replace(a_user(number, name=name, disabled=off), state=state))
+    await directory.create_user(a_user(9, name="\U0010ffffoff", disabled=True))
+    for prefix, after, limit, expected in (
+        ("a", None, 9, ["amy", "ana", "ant"]),
+        ("an", None, 1, ["ana"]),
+        ("an", "ana", 9, ["ant"]),
+        ("\U0010ffff", None, 9, ["\U0010ffffoff"]),
+    ):
+        found = await directory.search_users(prefix, after=after, limit=limit, disabled=True)
+        assert [user.name_key for user in found] == expected
+
+
 async def test_a_search_goes_on_where_it_ended(directory: Directory) -> None:
     """Guarantee: pages that begin above the last name of the one before give every account once, in order.
 

@@ -142,6 +142,105 @@ async def test_no_more_uses_are_taken_than_there_are(sessions: Sessions, uses: i
     assert await found(sessions, made) == replace(made, uses_left=0, used_at=5)
 
 
+async def test_nobody_has_more_credentials_than_they_may(stores: Stores) -> None:
+    """Guarantee: so many of a kind that have not expired; other kinds, other people and former ones do not count.
+
+    A repeat of one that is there is none more. The limit of personal tokens is this.
+    """
+    sessions = stores.sessions
+    await stores.directory.create_user(a_user(1))
+    await stores.directory.create_user(a_user(2))
+    await sessions.put_credentials(
+        [a_credential(1, kind="code"), a_credential(2, user="u_0002"), replace(a_credential(3), expires_at=1000)]
+    )
+    for number in (4, 5):
+        await sessions.create_credential(replace(a_credential(number), created_at=1000), most=2)
+    with pytest.raises(Conflict) as caught:
+        await sessions.create_credential(replace(a_credential(6), created_at=1000), most=2)
+    assert caught.value.kind == "full"
+    assert await sessions.credential("token", a_credential(6).digest) is None
+    await sessions.create_credential(replace(a_credential(5), created_at=1000), most=2)
+    assert sorted(await ids_of(sessions, user="u_0001")) == ["t_0003", "t_0004", "t_0005"]
+    with pytest.raises(Conflict) as caught:
+        await sessions.create_credential(replace(a_credential(7), created_at=999), most=3)
+    assert caught.value.kind == "full", "at that moment one more has not expired"
+    await sessions.create_credential(replace(a_credential(7), created_at=1000), most=3)
+
+
+async def test_of_many_who_want_the_last_place_one_gets_it(stores: Stores) -> None:
+    """Guarantee: the limit holds when all come at once."""
+    await stores.directory.create_user(a_user(1))
+    full: list[str] = []
+
+    async def create(number: int) -> None:
+        try:
+            await stores.sessions.create_credential(a_credential(number), most=3)
+        except Conflict as conflict:
+            full.append(conflict.kind)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(1, 13):
+            nursery.start_soon(create, number)
+    assert (full, len(await ids_of(stores.sessions))) == (["full"] * 9, 3)
+
+
+async def test_a_use_and_the_account_it_is_for_are_one(stores: Stores) -> None:
+    """Guarantee: both are stored, or neither: no invitation is used up by somebody who gets no account."""
+    sessions, directory = stores.sessions, stores.directory
+    await sessions.create_credential(made := a_credential(1, kind="invite", uses_left=2))
+    await directory.create_user(a_user(1, name="zoe", email="zoe@example.org"))
+    for other, kind in (
+        (a_user(2, name="zoe"), "username"),
+        (a_user(2, email="zoe@example.org"), "email"),
+        (a_user(1, name="amy"), "username"),
+    ):
+        with pytest.raises(Conflict) as caught:
+            await sessions.enrol(other, "invite", made.digest, now=5)
+        assert caught.value.kind == kind
+    assert await found(sessions, made) == made
+    assert await sessions.enrol(a_user(2), "invite", made.digest, now=5)
+    assert await found(sessions, made) == replace(made, uses_left=1, used_at=5)
+    assert await directory.user("u_0002") == a_user(2)
+
+
+async def test_without_a_use_there_is_no_account(stores: Stores) -> None:
+    """Guarantee: what is used up, expired, dropped or of another kind makes nobody; without a bound it goes on."""
+    sessions = stores.sessions
+    await sessions.create_credential(once := a_credential(1, kind="invite", uses_left=1))
+    await sessions.create_credential(timed := a_credential(2, kind="invite", expires_at=100, uses_left=9))
+    await sessions.create_credential(ever := a_credential(3, kind="invite"))
+    assert await sessions.enrol(a_user(1), "invite", once.digest, now=5)
+    for kind, digest, now in (
+        ("invite", once.digest, 5),
+        ("invite", timed.digest, 100),
+        ("token", ever.digest, 5),
+        ("invite", b"none", 5),
+    ):
+        assert not await sessions.enrol(a_user(9), kind, digest, now=now)
+    for number in (2, 3):
+        assert await sessions.enrol(a_user(number), "invite", ever.digest, now=5)
+    assert [user.id for user in await stores.directory.all_users(limit=9)] == ["u_0001", "u_0002", "u_0003"]
+
+
+async def test_of_many_with_one_invitation_as_many_come_in_as_it_says(stores: Stores) -> None:
+    """Guarantee: also while others take the names: uses left and accounts made are together what there was."""
+    await stores.sessions.create_credential(made := a_credential(1, kind="invite", uses_left=5))
+    answers: list[bool | str] = []
+
+    async def come(number: int) -> None:
+        user = a_user(number, name=f"name{number % 8}")
+        try:
+            answers.append(await stores.sessions.enrol(user, "invite", made.digest, now=5))
+        except Conflict as conflict:
+            answers.append(conflict.kind)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(16):
+            nursery.start_soon(come, number)
+    assert answers.count(True) == len(await stores.directory.all_users(limit=99)) == 5
+    assert await found(stores.sessions, made) == replace(made, uses_left=0, used_at=5)
+
+
 async def test_credentials_are_listed_newest_first(sessions: Sessions) -> None:
     """Guarantee: those of one user, or all of a kind, in one order. Token and invitation lists show them."""
     for number, user, kind in ((1, "u_1", "token"), (2, "u_2", "token"), (3, "u_1", "token"), (4, "u_1", "code")):
@@ -204,6 +303,8 @@ async def test_all_credentials_are_listed_and_put(sessions: Sessions) -> None:
     with pytest.raises(Conflict) as caught:
         await sessions.put_credentials([a_credential(5), replace(a_credential(6), digest=b"digest-4")])
     assert caught.value.kind == "digest"
+    with pytest.raises(Conflict):
+        await sessions.put_credentials([a_credential(5), replace(a_credential(6), digest=b"digest-5")])
     assert len(await sessions.all_credentials(limit=9)) == 4
 
 
@@ -223,6 +324,8 @@ async def test_a_credential_that_no_store_can_hold_is_refused(sessions: Sessions
             await sessions.put_credentials([a_credential(3), broken])
     with pytest.raises(Unstorable):
         await sessions.use_credential("\0", b"digest-1", now=1)
+    with pytest.raises(Unstorable):
+        await sessions.enrol(replace(a_user(1), bio="\0"), "token", b"digest-1", now=1)
     for kind, user, only in (("\0", "u", None), ("token", "\ud800", None), ("token", "u_0001", "\0")):
         with pytest.raises(Unstorable):
             await sessions.drop_credentials(kind, user, only=only)

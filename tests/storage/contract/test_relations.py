@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Awaitable
+from functools import partial
 from itertools import pairwise, permutations
 
 import pytest
@@ -10,7 +13,7 @@ from msgspec.structs import replace
 
 from storage.account_ports import Relations
 from storage.account_records import BlockRecord, ContactRecord
-from storage.errors import Unstorable
+from storage.errors import Conflict, Unstorable
 from tests.storage.contract.backends import Stores
 from tests.storage.contract.test_append import MAX_INT
 from tests.storage.samples import a_user, an_avatar
@@ -104,6 +107,100 @@ async def test_contacts_are_listed_by_the_others_id(relations: Relations) -> Non
     assert (len(exact.items), exact.next_cursor) == (6, None)
     assert (await relations.contacts_of("u_7", cursor=None, limit=4)).items == ()
     assert (await relations.contacts_of("u_5", cursor=None, limit=0)).items == ()
+
+
+async def a_crowd(stores: Stores, people: int) -> list[str]:
+    """Make accounts, whose ids are given."""
+    users = [a_user(number) for number in range(1, people + 1)]
+    for user in users:
+        await stores.directory.create_user(user)
+    return [user.id for user in users]
+
+
+async def refusal_of(call: Awaitable[object]) -> str | None:
+    """Give the kind of the Conflict that a call ends with."""
+    try:
+        await call
+    except Conflict as conflict:
+        return conflict.kind
+    return None
+
+
+async def test_nobody_asks_and_accepts_more_than_they_may(stores: Stores) -> None:
+    """Guarantee: at the limit nothing is stored and what is there may be asked again; a place that is freed is one.
+
+    Who is asked spends no place of their own before they accept.
+    """
+    one, two, three, four = await a_crowd(stores, 4)
+    ask = partial(stores.relations.ask_contact, at=5, most=2)
+    for other in (one, three):
+        await ask(two, other)
+    assert await refusal_of(ask(two, four)) == "full"
+    assert await stores.relations.contact(two, four) is None
+    assert (await ask(two, one)).asked_by == two
+    assert (await ask(four, two)).asked_by == four
+    assert await refusal_of(ask(two, four)) == "full"
+    assert await stores.relations.contact(two, four) == ContactRecord(two, four, four, 5), "it waits as before"
+    assert (await ask(one, two)).asked_by is None
+    assert (await ask(two, one)).asked_by is None
+    assert await refusal_of(ask(two, four)) == "full", "accepted ones count as well"
+    await stores.relations.drop_contact(three, two)
+    assert (await ask(two, four)).asked_by is None
+
+
+async def test_no_more_wait_for_an_answer_than_may(stores: Stores) -> None:
+    """Guarantee: whom strangers have asked as often as they can still asks and accepts, and makes place by that."""
+    one, two, three, four, five = await a_crowd(stores, 5)
+    ask = partial(stores.relations.ask_contact, at=5, most=2)
+    for other in (one, five):
+        await ask(other, three)
+    assert await refusal_of(ask(two, three)) == "awaited"
+    assert await stores.relations.contact(two, three) is None
+    assert (await ask(three, four)).asked_by == three
+    assert (await ask(three, one)).asked_by is None
+    assert (await ask(two, three)).asked_by == two
+
+
+async def test_many_requests_at_once_are_no_more_than_may_be(stores: Stores) -> None:
+    """Guarantee: however many one person asks at the same moment, and however many ask one person."""
+    people = await a_crowd(stores, 20)
+    hub = people[10]
+    answers: list[str | None] = []
+
+    async def ask(user: str, other: str) -> None:
+        answers.append(await refusal_of(stores.relations.ask_contact(user, other, at=5, most=3)))
+
+    async with trio.open_nursery() as nursery:
+        for number, other in enumerate(people):
+            if other != hub:
+                nursery.start_soon(ask, *((hub, other) if number % 2 else (other, hub)))
+    contacts = await stores.relations.all_contacts(limit=99)
+    assert [contact.asked_by == hub for contact in contacts].count(True) == 3
+    assert [contact.asked_by == hub for contact in contacts].count(False) == 3
+    assert Counter(answers) == {None: 6, "full": 7, "awaited": 6}
+
+
+async def test_nobody_blocks_more_than_they_may(stores: Stores) -> None:
+    """Guarantee: at the limit nothing changes, contacts neither; whom one blocks may be blocked again."""
+    one, two, three, four = await a_crowd(stores, 4)
+    await stores.relations.ask_contact(one, four, at=5)
+    block = partial(stores.relations.block, at=5, most=2)
+    assert await block(one, two)
+    assert await block(one, three)
+    assert not await block(one, three)
+    assert await refusal_of(block(one, four)) == "full"
+    assert await stores.relations.contact(one, four) is not None
+    assert await block(two, one), "each has a limit of their own"
+    await stores.relations.unblock(one, two)
+    refusals: list[str | None] = []
+
+    async def once(other: str) -> None:
+        refusals.append(await refusal_of(block(one, other)))
+
+    async with trio.open_nursery() as nursery:
+        for other in (two, four):
+            nursery.start_soon(once, other)
+    assert sorted(refusals, key=str) == [None, "full"]
 
 
 async def test_a_block_ends_being_contacts(relations: Relations) -> None:

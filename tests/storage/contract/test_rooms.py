@@ -63,6 +63,29 @@ async def test_one_membership(stores: Stores) -> None:
     assert await stores.directory.member("r_none", "u_0001") is None
 
 
+async def test_rooms_are_found_in_bulk(stores: Stores) -> None:
+    """Guarantee: a set of ids gives the set of their rows, tombstones too. A list of rooms is one look."""
+    gone = replace(a_room("r_3"), deleted_at=1)
+    await stores.journal.append([created(a_room("r_1")), created(a_room("r_2")), created(gone)])
+    found = await stores.directory.rooms(["r_3", "r_none", "r_1", "r_3", "", "R_2"])
+    assert sorted(found, key=lambda room: room.id) == [a_room("r_1"), gone]
+    assert await stores.directory.rooms([]) == []
+
+
+async def test_memberships_of_a_user_are_found_in_bulk(stores: Stores) -> None:
+    """Guarantee: of these rooms those that the user is in, and nobody else's. Lists show by it who may see what."""
+    await stores.journal.append(
+        [joined("r_1", 1, "u_0001", "u_0002"), joined("r_2", 1, "u_0001"), joined("r_3", 1, "u_0002")]
+    )
+    asked = ["r_3", "r_1", "r_none", "r_1", "r_2"]
+    found = await stores.directory.memberships("u_0001", asked)
+    assert sorted(member.room for member in found) == ["r_1", "r_2"]
+    assert a_member("r_1", "u_0001") in found
+    assert await stores.directory.memberships("u_0002", ["r_1"]) == [a_member("r_1", "u_0002")]
+    assert await stores.directory.memberships("u_none", asked) == []
+    assert await stores.directory.memberships("u_0001", []) == []
+
+
 async def test_members_page_by_user_id(stores: Stores) -> None:
     """Guarantee: following the cursors meets every member once, by the age of the account."""
     users = [f"u_{number:04d}" for number in (5, 1, 7, 3, 2, 6, 4)]

@@ -9,7 +9,7 @@ from functools import cache, partial
 import pytest
 
 from storage.asyncio_seam import AsyncioSeam
-from storage.postgres import PostgresSettings, account_statements, statements
+from storage.postgres import PostgresSettings, account_statements, directory_statements, statements
 from storage.postgres.connection import Connection
 from storage.postgres.schema import known_migrations, prepare, up
 from tests.storage.postgres import account_plans as accounts
@@ -18,7 +18,7 @@ from tests.support.postgres_server import PostgresServer
 
 STATEMENTS = {
     name: text
-    for name, text in (vars(statements) | vars(account_statements)).items()
+    for name, text in (vars(statements) | vars(directory_statements) | vars(account_statements)).items()
     if name.isupper() and not name.startswith("_") and not name.endswith("_COLUMNS") and name != "OVERALL"
 }
 
@@ -86,19 +86,22 @@ VALUES: dict[str, tuple[object, ...]] = {
     "PUT_USER": USER,
     "CHANGE_USER": ("u_1", "n", "n", "n", None, "h", "user", False, 2, "active", "", None, False),
     "LOCK_USER": ("u_00001",),
+    "LOCK_USERS": (["u_00001", "u_00002"],),
     "SEEN": ("u_00001", 7),
     "USERS_IN_STATE": ("leaving", 100),
     "USER": ("u_00001",),
     "USER_BY_NAME": ("name00001",),
     "USER_BY_EMAIL": ("00001@example.org",),
     "USERS": ([f"u_{number:05d}" for number in range(50)], ["name00001", "name00002"]),
-    "USERS_BETWEEN": ("name000", "name001", 10),
-    "USERS_FROM": ("", 10),
+    "USERS_BETWEEN": ("name000", 10, True, "name001"),
+    "USERS_FROM": ("", 10, False),
     "ALL_USERS": ("u_00100", 100),
     "ALL_ITEMS": ("r_0007", "pin", "x", 100),
     "ROOM": ("r_0007",),
+    "ROOMS_BY_ID": ([f"r_{number:04d}" for number in range(100)],),
     "ALL_ROOMS": ("r_0007", 100),
     "MEMBER": ("r_0007", "u_00001"),
+    "MEMBERSHIPS": ("u_00001", [f"r_{number:04d}" for number in range(100)]),
     "MEMBERS_AFTER": ("r_0007", "u_00020", 50),
     "ROOMS_OF": ("u_00020", 50),
     "ROOMS_OF_BELOW": ("u_00020", "r_0100", 50),
@@ -129,6 +132,8 @@ INDEXES = {
     "ITEMS_BY_KEY": {"items_pkey"},
     "ROOMS_KEEPING": {"items_pkey"},
     "DUE": {"items_due"},
+    "ROOMS_BY_ID": {"rooms_pkey"},
+    "MEMBERSHIPS": MEMBERSHIP,
     "DUE_OF_ROOM": {"items_due_of_room"},
     "ITEMS_FROM": {"items_pkey"},
     "ITEMS_BETWEEN": {"items_pkey"},
@@ -159,6 +164,7 @@ INDEXES = {
     "PUT_USER": {"users_pkey"},
     "CHANGE_USER": {"users_pkey"},
     "LOCK_USER": {"users_pkey"},
+    "LOCK_USERS": {"users_pkey"},
     "SEEN": {"users_pkey"},
     "USERS_IN_STATE": {"users_state"},
     "PROBE": {"users_pkey"},
@@ -185,7 +191,7 @@ INDEXES = {
 TINY = {"MARK", "FACT", "DELETE_FACT"}
 """Those that read a table of a few rows, where no index could help."""
 
-SORTED = {"SENT", "LOCK_ROOMS"}
+SORTED = {"SENT", "LOCK_ROOMS", "LOCK_USERS"}
 """Those that sort: a few rows, as many as were asked for."""
 
 FILL = """

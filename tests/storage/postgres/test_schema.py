@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -21,7 +22,7 @@ from storage.postgres import (
     open_postgres,
 )
 from storage.postgres.checks import TABLES
-from storage.postgres.connection import Connection, Row
+from storage.postgres.connection import Connection, Row, connect
 from storage.postgres.pool import open_pool
 from storage.postgres.schema import (
     down,
@@ -33,6 +34,7 @@ from storage.postgres.schema import (
     status,
     up,
 )
+from storage.postgres.site_lock import hold_site
 from storage.records import PutItem, ReadMark, RoomSnapshot
 from tests.storage.samples import a_change, a_member, a_room, a_session, a_user, an_item, appended, joined, posts
 from tests.support.postgres_server import PostgresServer
@@ -262,6 +264,23 @@ async def test_a_program_that_wants_a_site_alone_gets_it_alone(url: str, seam: A
                 pytest.fail("it opened")
     async with open_postgres(settings, migrate=True, seam=seam):
         pass
+
+
+async def test_a_site_is_held_though_its_server_ends_idle_sessions(url: str, seam: AsyncioSeam) -> None:
+    """A copy takes hours, and the lock's own connection is silent all the while."""
+
+    async def idle(connection: Connection) -> bool:
+        await asyncio.sleep(0.05)
+        return connection.is_closed()
+
+    settings = PostgresSettings(f"{url}{'&' if '?' in url else '?'}idle_session_timeout=50")
+    async with hold_site(seam, settings):
+        other = await seam.call(lambda: connect(settings))
+        while not await seam.call(partial(idle, other)):
+            pass
+        with pytest.raises(StorageInUse):
+            async with hold_site(seam, PostgresSettings(url)):
+                pytest.fail("it is held twice")
 
 
 async def test_a_site_that_is_taken_while_all_connections_were_lost_is_unavailable(url: str, seam: AsyncioSeam) -> None:

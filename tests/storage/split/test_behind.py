@@ -66,7 +66,7 @@ def test_what_is_merged_amounts_to_the_same(data: st.DataObject, count: int) -> 
         append = data.draw(an_append(seq))
         behind.add(append, commit=seq, now=0.0)
         one_by_one.project(append.changes)
-    (merged,) = behind.take(["r_1"], rows=1)
+    (merged,) = behind.take(behind.heads(["r_1"]), rows=1)
     at_once.project(merged.changes)
     assert rows(at_once) == rows(one_by_one)
     assert (merged.entries[0].seq, merged.entries[-1].seq) == (1, count)
@@ -86,7 +86,7 @@ def test_what_is_merged_amounts_to_the_same_in_a_database(data: st.DataObject, c
             at_once.project(append.changes)
         else:
             behind.add(append, commit=seq, now=0.0)
-    net = NetChanges(behind.take(["r_1"], rows=1))
+    net = NetChanges(behind.take(behind.heads(["r_1"]), rows=1))
     at_once.project([*net.swept, *(Trim(room, upto) for room, upto in net.trimmed.items())])
     at_once.project(
         [PutMessage(message) if message else DropMessage("r_1", name) for name, message in net.messages.items()]
@@ -126,8 +126,8 @@ def test_rooms_wait_in_the_order_in_which_they_came() -> None:
     assert list(behind) == ["r_3", "r_1", "r_2"]
     assert "r_1" in behind
     assert len(behind) == 3
-    assert [append.room for append in behind.take(behind, rows=6)] == ["r_3", "r_1"]
-    assert [append.room for append in behind.take(["r_2", "r_9"], rows=100)] == ["r_2"]
+    assert [append.room for append in behind.take(behind.heads(behind), rows=6)] == ["r_3", "r_1"]
+    assert [append.room for append in behind.take(behind.heads(["r_2", "r_9"]), rows=100)] == ["r_2"]
     assert (behind.first_commit, behind.first_commit_without(["r_3"])) == (0, 1)
     assert behind.first_commit_without(["r_1", "r_2", "r_3"]) is None
     assert behind.seconds(10.0) == 10.0
@@ -137,15 +137,53 @@ def test_what_came_while_it_was_written_stays() -> None:
     """An append that is merged into what is just being written is not forgotten with it."""
     behind = Behind()
     behind.add(joined("r_1", 1, "u_0001"), commit=1, now=0.0)
-    (taken,) = behind.take(["r_1"], rows=10)
+    (taken,) = behind.take(behind.heads(["r_1"]), rows=10)
     behind.add(joined("r_1", 2, "u_0002"), commit=2, now=1.0)
     behind.done(taken)
-    (left,) = behind.take(["r_1"], rows=10)
-    assert left.entries[-1].seq == 2
-    assert PutMember(a_member(user="u_0002", seq=2)) in left.changes
+    assert (behind.first_commit, behind.seconds(5.0), behind.rows) == (2, 4.0, 2)
+    assert behind.take({"r_1": 1}, rows=10) == []
+    (left,) = behind.take(behind.heads(["r_1"]), rows=10)
+    assert [entry.seq for entry in left.entries] == [2, 2]
+    assert left.changes == joined("r_1", 2, "u_0002").changes
     behind.done(left)
     behind.done(left)
     assert (len(behind), behind.rows, behind.first_commit, behind.seconds(5.0)) == (0, 0, None, 0.0)
+
+
+def test_what_could_not_be_written_is_taken_again_with_what_came_since() -> None:
+    """The commit that it begins with is the first one still, and others wait for it."""
+    behind = Behind()
+    behind.add(joined("r_1", 1, "u_0001"), commit=1, now=0.0)
+    behind.take(behind.heads(["r_1"]), rows=10)
+    behind.add(joined("r_1", 2, "u_0002"), commit=2, now=1.0)
+    assert (behind.first_commit, behind.first_commit_without(["r_1"])) == (1, 2)
+    (both,) = behind.take(behind.heads(["r_1"]), rows=10)
+    assert [entry.seq for entry in both.entries] == [1, 2]
+    assert (behind.first_commit, behind.first_commit_without(["r_1"])) == (1, None)
+    behind.done(both)
+    assert len(behind) == 0
+
+
+@given(data=st.data(), count=st.integers(2, 10))
+def test_what_is_written_piece_by_piece_amounts_to_the_same(data: st.DataObject, count: int) -> None:
+    """Whatever comes while something is written, which is done or fails: nothing is lost, and nothing stays."""
+    behind, one_by_one, written = Behind(), MemoryStore(), MemoryStore()
+    taken: Append | None = None
+    for seq in range(1, count + 1):
+        append = data.draw(an_append(seq))
+        one_by_one.project(append.changes)
+        behind.add(append, commit=seq, now=0.0)
+        if taken is not None and data.draw(st.booleans()):
+            written.project(taken.changes)
+            behind.done(taken)
+            taken = None
+        if data.draw(st.booleans()):
+            taken = next(iter(behind.take(behind.heads(["r_1"]), rows=1)), None)
+    for left in behind.take(behind.heads(["r_1"]), rows=1):
+        written.project(left.changes)
+        behind.done(left)
+    assert rows(written) == rows(one_by_one)
+    assert (len(behind), behind.rows) == (0, 0)
 
 
 def test_an_append_that_waits_already_changes_nothing() -> None:
@@ -155,7 +193,7 @@ def test_an_append_that_waits_already_changes_nothing() -> None:
     behind.add(first, commit=1, now=0.0)
     behind.add(appended(a_change("r_1", 2), changes=(DropMember("r_1", "u_0001"),)), commit=2, now=0.0)
     behind.add(first, commit=3, now=0.0)
-    (merged,) = behind.take(["r_1"], rows=10)
+    (merged,) = behind.take(behind.heads(["r_1"]), rows=10)
     assert DropMember("r_1", "u_0001") in merged.changes
     assert merged.entries[-1].seq == 2
 
