@@ -22,6 +22,7 @@ from actors import ActorEscalated, RestartPolicy, Supervisor
 from justchat import __version__
 from justchat.accounts.factory import make_accounts
 from justchat.accounts.last_seen import LastSeen
+from justchat.accounts.refolding import refold_names
 from justchat.accounts.signing_key import SigningKeyUnusable
 from justchat.accounts.tidying import keep_tidy
 from justchat.config import Config
@@ -56,6 +57,8 @@ from storage.url import UnknownStorage
 logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
+# Longer than anything takes that somebody was let in for: each call of a room or a store has a deadline of seconds.
+_LINGER_SECONDS = 30.0
 
 
 class Hooks(Struct, frozen=True):
@@ -71,14 +74,19 @@ def wall_ms() -> int:
 
 
 async def make_whole(storage: Storage) -> None:
-    """Bring every room's projections up to its journal: listings must not miss what a crash left undone.
+    """Bring every room's projections up to its journal, and names to the rule: what a crash or an upgrade left undone.
 
-    Raises StorageInUse for a store that is still being copied into, and what storage raises.
+    A room whose journal is damaged stays behind, and is nobody's trouble but of those who want that room. Raises
+    StorageInUse for a store that is still being copied into, and what storage raises.
     """
     if await storage.directory.fact(COPYING) is not None:
         raise StorageInUse("a copy into this store has not been finished: run `justchat copy` again, or take another")
     for room in await storage.journal.behind():
-        await load_state(storage.journal, room)
+        try:
+            await load_state(storage.journal, room)
+        except (ValueError, KeyError) as error:
+            logger.error("event=room_not_projected room=%s error=%s", room, type(error).__name__)
+    await refold_names(storage.directory)
 
 
 @asynccontextmanager
@@ -133,7 +141,8 @@ async def _assemble(config: Config, storage: Storage, supervisor: Supervisor, *,
     async def settle(user: str) -> None:
         await accounts.settle(user)
 
-    departures = Departures(Surroundings(rooms, storage.journal, storage.directory, settle))
+    surroundings = Surroundings(rooms, storage.journal, storage.directory, settle)
+    departures = Departures(surroundings, linger_seconds=_LINGER_SECONDS)
     accounts = make_accounts(
         config,
         storage.directory,
@@ -203,7 +212,7 @@ async def serve(
     async with open_system(config, hooks=hooks) as (system, services):
         greeter = Greeter(services, system.accounts, gate=make_gate(config))
         door = FrontDoor(create_app(system), greeter.serve, door_limits(config))
-        listeners = await trio.open_tcp_listeners(config.port, host=config.host)
+        listeners = await _listen(config.host, config.port)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_sweep, services)
             nursery.start_soon(system.warden.run)
@@ -216,6 +225,14 @@ async def serve(
             await (trio.Event() if stop is None else stop).wait()
             await stop_gracefully(system, door)
             nursery.cancel_scope.cancel()
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(f"cannot listen on port {port} of {host}: {why} (--port and --host take others)") from error
 
 
 async def _sweep(services: Services) -> None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from justchat.accounts import personal_tokens
 from justchat.accounts.identity import Identity, ServerRole
-from justchat.accounts.invitations import Invitations
+from justchat.accounts.invitations import NO_INVITATION, Invitations
 from justchat.accounts.leaving import Leaving
 from justchat.accounts.names import fold_email, fold_name
 from justchat.accounts.password_rules import password_problems
@@ -114,17 +114,14 @@ class Accounts:
             return _CLOSED
         if self._policy.mode == "invite" and invitation is None:
             return _NEEDS_INVITATION
+        if invitation is not None and not await self.invitations.is_good(invitation):
+            # First: whoever has none learns no names or addresses, and costs no hash.
+            return NO_INVITATION
         user = await self.prepare(username=username, password=password, email=email, display_name=display_name)
         if isinstance(user, Refusal):
             return user
-        if invitation is not None:
-            # Taken last: whoever is refused for another reason keeps it.
-            role = await self.invitations.redeem(invitation)
-            if isinstance(role, Refusal):
-                return role
-            user = replace(user, role=role.value)
-        refusal = await self.enter(user)
-        return refusal or await self.sessions.start(user, device)
+        entered = await self.enter(user, invitation=invitation)
+        return entered if isinstance(entered, Refusal) else await self.sessions.start(entered, device)
 
     async def prepare(
         self, *, username: str, password: str, email: str | None, display_name: str | None
@@ -152,18 +149,25 @@ class Accounts:
             created_at=int(self._clock() * 1000),
         )
 
-    async def enter(self, user: UserRecord) -> Refusal | None:
-        """Make an account that was prepared."""
+    async def enter(self, user: UserRecord, *, invitation: str | None = None) -> UserRecord | Refusal:
+        """Make an account that was prepared, and give it as it is: an invitation says what role, and a use is taken."""
+        entered: UserRecord | Refusal = user
         try:
-            await self._directory.create_user(user)
+            if invitation is None:
+                await self._directory.create_user(user)
+            else:
+                entered = await self.invitations.redeem(invitation, user)
         except Conflict as conflict:
             return taken(conflict.kind)
         except OutcomeUnknown:
             # Only reading back can tell. The id is ours alone, so what is there under it is this account.
-            if await self._directory.user(user.id) is None:
+            found = await self._directory.user(user.id)
+            if found is None:
                 raise
-        logger.info("event=registered user=%s role=%s", user.id, user.role)
-        return None
+            entered = found
+        if not isinstance(entered, Refusal):
+            logger.info("event=registered user=%s role=%s", entered.id, entered.role)
+        return entered
 
     async def login(
         self, *, password: str, device: Device, username: str | None = None, email: str | None = None
@@ -186,7 +190,14 @@ class Accounts:
         if user.disabled:
             logger.info("event=login_refused user=%s address=%s reason=disabled", user.id, device.address)
             return _DISABLED
-        return await self.sessions.start(user, device)
+        session = await self.sessions.start(user, device)
+        now = await self._directory.user(user.id)
+        if now is None or now.disabled or now.password_hash != user.password_hash:
+            # The password was changed while it was checked: whoever ended all sessions then could not see this one.
+            await self.sessions.end(user.id, only=[session.session])
+            logger.info("event=login_refused user=%s address=%s reason=changed", user.id, device.address)
+            return _UNAUTHENTICATED
+        return session
 
     async def check_password(self, user: UserRecord, password: str, *, address: str) -> Refusal | None:
         """Refuse somebody who is signed in and does not know the password; guesses are slowed down like logins."""
@@ -229,9 +240,11 @@ class Accounts:
 
     async def sign_out_everywhere(self, user: str) -> None:
         """End all sessions and personal tokens of a user, whose sockets close."""
-        # The session that asks goes last: should the store fail in between, it can ask again.
+        # The sessions go after the tokens: should the store fail in between, the one that asks can ask again. But as
+        # long as they are there they can make tokens, too.
         await self.personal.revoke(user)
         await self.sessions.end(user)
+        await self.personal.revoke(user)
 
     async def leave(self, user: str, *, erase: bool) -> Refusal | None:
         """End an account, at once for whoever it is; its rooms are left soon after."""

@@ -1,4 +1,4 @@
-"""What administrators of the server do to accounts: find, disable, enable, give a role.
+"""What administrators of the server do to accounts: find, disable, enable, give a role, delete.
 
 Nobody takes their own access or role away, so there is always an administrator left: the last one could only be removed
 by another. Each deed is in the audit log, and takes effect on open sessions and sockets at once.
@@ -17,7 +17,7 @@ from justchat.accounts.membership import with_role
 from justchat.accounts.names import fold_email, fold_name
 from justchat.accounts.site_log import SiteLog
 from justchat.ids import is_id
-from justchat.wire.deeds import AccountDisabled, AccountEnabled, AccountRoleChanged
+from justchat.wire.deeds import AccountDeleted, AccountDisabled, AccountEnabled, AccountRoleChanged
 from justchat.wire.errors import NO_SUCH_USER, ErrorCode, Refusal
 from storage.ports import Directory
 from storage.records import UserRecord
@@ -34,18 +34,15 @@ class Administration:
         self._directory = directory
         self._accounts = accounts
         self._log = log
-        # Of two administrators who disable each other at the same moment the second has no right to any more.
+        # Of two administrators who disable or delete each other at the same moment the second has no right to any more.
         self._one_at_a_time = trio.Lock()
 
     async def find(self, text: str, *, limit: int) -> list[UserRecord]:
-        """Find accounts by id, by e-mail address, or by how the username begins.
-
-        Of disabled and deleted ones only the whole id, address or name finds them.
-        """
+        """Find accounts by id, by e-mail address, or by how the username begins; deleted ones by id alone."""
         by_id = await self._directory.user(text) if is_id("u", text) else None
         by_email = await self._directory.user_by_login(email=fold_email(text)) if "@" in text else None
         by_name = await self._directory.user_by_login(name_key=fold_name(text))
-        begun = await self._directory.search_users(fold_name(text), limit=limit)
+        begun = await self._directory.search_users(fold_name(text), limit=limit, disabled=True)
         found = [user for user in (by_id, by_email, by_name, *begun) if user is not None]
         return list({user.id: user for user in found}.values())[:limit]
 
@@ -59,7 +56,7 @@ class Administration:
     ) -> UserRecord | Refusal:
         """Disable or enable an account, or give it a role; None leaves that as it is."""
         async with self._one_at_a_time:
-            found = await self.judged(admin, user)
+            found = await self._judged(admin, user)
             if isinstance(found, Refusal):
                 return found
             await self._record(admin, found, disabled=disabled, role=role)
@@ -73,7 +70,16 @@ class Administration:
         await self._accounts.account_changed(changed.id)
         return changed
 
-    async def judged(self, admin: UserRecord, user: str) -> UserRecord | Refusal:
+    async def delete(self, admin: UserRecord, user: str, *, erase: bool) -> Refusal | None:
+        """End an account; with `erase` what was said by it goes, too."""
+        async with self._one_at_a_time:
+            found = await self._judged(admin, user)
+            if isinstance(found, Refusal):
+                return found
+            await self._log.write(admin.id, AccountDeleted(found.id, erase=erase))
+            return await self._accounts.leave(found.id, erase=erase)
+
+    async def _judged(self, admin: UserRecord, user: str) -> UserRecord | Refusal:
         """Give an account that an administrator, if they still are one, may do something to."""
         now = await self._directory.user(admin.id)
         if now is None or now.disabled or now.role != ServerRole.ADMIN:

@@ -1,4 +1,8 @@
-"""Invitations to register, where registration is not open to everybody: a code, told once, with uses and an end."""
+"""Invitations to register, where registration is not open to everybody: a code, told once, with uses and an end.
+
+A use and the account that it is for are written together, or neither: none is lost to somebody who then gets no
+account, and none is good for two, whenever the server ends.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import secrets
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from justchat.accounts.identity import ServerRole
 from justchat.accounts.personal_tokens import fingerprint_of
@@ -13,10 +18,11 @@ from justchat.ids import new_id
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.account_ports import Sessions
 from storage.account_records import CredentialRecord
+from storage.records import UserRecord
 
 KIND = "invite"
 _BYTES = 18
-_NO_INVITATION = Refusal(ErrorCode.FORBIDDEN, "registration needs an invitation that is still good")
+NO_INVITATION = Refusal(ErrorCode.FORBIDDEN, "registration needs an invitation that is still good")
 
 
 class Invitation(Struct, frozen=True):
@@ -55,13 +61,23 @@ class Invitations:
         await self._stored.create_credential(record)
         return Invitation(record, code)
 
-    async def redeem(self, code: str) -> ServerRole | Refusal:
-        """Take one use of an invitation, and give the role of the account that may be made."""
+    async def is_good(self, code: str) -> bool:
+        """Tell whether there is an invitation with this code that is good for somebody still."""
+        found = await self._stored.credential(KIND, fingerprint_of(code))
+        return found is not None and is_good(found[0], self._now())
+
+    async def redeem(self, code: str, user: UserRecord) -> UserRecord | Refusal:
+        """Take one use of an invitation and store this new account, with the role that it gives.
+
+        Raises Conflict `username` or `email`, when the use is left.
+        """
         digest = fingerprint_of(code)
         found = await self._stored.credential(KIND, digest)
-        if found is None or not await self._stored.use_credential(KIND, digest, now=self._now()):
-            return _NO_INVITATION
-        return ServerRole.GUEST if ServerRole.GUEST in found[0].scopes else ServerRole.USER
+        if found is None:
+            return NO_INVITATION
+        role = ServerRole.GUEST if ServerRole.GUEST in found[0].scopes else ServerRole.USER
+        invited = replace(user, role=role.value)
+        return invited if await self._stored.enrol(invited, KIND, digest, now=self._now()) else NO_INVITATION
 
     async def all(self) -> list[CredentialRecord]:
         """List all invitations, the newest first."""
@@ -73,3 +89,8 @@ class Invitations:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+def is_good(invitation: CredentialRecord, now: int) -> bool:
+    """Tell whether an account can be made with it at this moment."""
+    return (invitation.expires_at is None or now < invitation.expires_at) and invitation.uses_left != 0

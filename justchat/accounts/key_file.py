@@ -55,7 +55,9 @@ class KeyFile:
     def read(self) -> tuple[KeySet, Stamp]:
         """Read the keys, and what the file looked like."""
         with self._errors("read"), self._opened() as descriptor:
-            return self._keys_in(descriptor), _stamp(os.fstat(descriptor))
+            # What it looked like before it was read: what is written into it meanwhile makes it look different.
+            stamp = _stamp(os.fstat(descriptor))
+            return self._keys_in(descriptor), stamp
 
     def create(self, make: Callable[[], KeySet]) -> None:
         """Make the file if there is none: it exists whole or not at all, and only once."""

@@ -1,7 +1,7 @@
 """The signing keys as a running server has them: taken up when their file has changed, without being told.
 
-The file is looked at when a key is needed, but no more than once a second, and it is read only when it looks different.
-If what is found there cannot be used, that is logged once and the keys that were read before stay in use.
+The file is looked at when a key is needed, but no more than once a second, and it is read only when it looks different
+from what was read last. If it cannot be used, that is logged once and the keys that were read before stay in use.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class KeyRing:
         self._retired_seconds = retired_seconds
         self._file = file
         self._stamp = stamp
+        self._refused_for = ""
         self._looked_at = float("-inf")
         self._take(keys)
 
@@ -81,15 +82,17 @@ class KeyRing:
         if self._file is None or abs(now - self._looked_at) < LOOK_SECONDS:
             return
         self._looked_at = now
-        stamp = self._file.stamp()
-        if stamp == self._stamp:
+        if self._file.stamp() == self._stamp:
             return
-        self._stamp = stamp
         try:
             keys, self._stamp = self._file.read()
         except SigningKeyUnusable as error:
-            logger.error("event=signing_keys_refused cause=%r; those read before stay in use", str(error))
+            # It is read again at the next look: it may only have been the reading that failed, for want of descriptors.
+            if str(error) != self._refused_for:
+                self._refused_for = str(error)
+                logger.error("event=signing_keys_refused cause=%r; those read before stay in use", str(error))
             return
+        self._refused_for = ""
         if keys != self._keys:
             self._take(keys)
             logger.info("event=signing_keys_changed current=%s", keys.current.key.kid)

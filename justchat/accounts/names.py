@@ -1,8 +1,8 @@
 """Rules for usernames, e-mail addresses and display names, and how they are folded for comparison. Pure.
 
-A username is kept in Unicode's compatibility composition (NFKC); its `name_key` is that, case-folded, and is what has
-to be unique. Two names that look the same for simple reasons (case, width, mixed alphabets, invisible characters)
-cannot both exist; look-alikes within one alphabet can.
+A username is kept in Unicode's compatibility composition (NFKC); its `name_key` is that, case-folded and with plain
+letters in place of those that look like them, and is what has to be unique. So two names that look the same cannot both
+exist, whether by case, width, invisible characters, or letters of another alphabet.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from unicodedata import category, name, normalize
 
+from justchat.accounts.lookalikes import plain
 from justchat.wire.errors import FieldProblem
 
 USERNAME_MIN_CHARACTERS = 3
@@ -22,13 +23,20 @@ _PUNCTUATION = "._-"
 _RAW_MAX_CHARACTERS = 256
 # Words that address many people in a mention; as a username they would be a trap.
 _RESERVED = frozenset({"all", "everyone", "here"})
-# Letters and marks that are drawn as nothing.
+# Letters, marks and a symbol that are drawn as nothing.
 _INVISIBLE = frozenset(
-    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0}.union(
+    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}.union(
         range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
     )
 )
-_CONFUSABLE_ALPHABETS = frozenset({"LATIN", "GREEK", "CYRILLIC"})
+# What goes with letters of any alphabet, by the first word of its name in Unicode, and writing that is mixed every day.
+_COMMON = frozenset({"DIGIT", "COMBINING", "MODIFIER"})
+_ALPHABETS = {"IDEOGRAPHIC": "CJK", "EXTENDED": "ARABIC"}
+_MIXED = (
+    frozenset({"CJK", "HIRAGANA", "KATAKANA", "LATIN"}),
+    frozenset({"CJK", "BOPOMOFO", "LATIN"}),
+    frozenset({"CJK", "HANGUL", "LATIN"}),
+)
 _LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])")
 # Emoji are joined by these; every other format character (direction overrides above all) is refused.
@@ -42,7 +50,7 @@ def clean_username(raw: str) -> str:
 
 def fold_name(raw: str) -> str:
     """The `name_key` of a name: two names are the same if their keys are. Any text has one that can be stored."""
-    return _storable(normalize("NFKC", clean_username(raw).casefold()))
+    return _storable(normalize("NFKC", plain(normalize("NFD", clean_username(raw).casefold()))))
 
 
 def fold_email(raw: str) -> str:
@@ -60,7 +68,7 @@ def username_problems(raw: str) -> list[FieldProblem]:
         found.append(_username("characters", "only letters, digits, dot, underscore and hyphen"))
     elif username and (_is_edge(username[0]) or username[-1] in _PUNCTUATION):
         found.append(_username("edges", "begins with a letter or digit and ends without punctuation"))
-    if len(_alphabets(username)) > 1:
+    if not _is_of_one_alphabet(username):
         found.append(_username("mixed_alphabets", "letters of one alphabet only"))
     if fold_name(raw) in _RESERVED:
         found.append(_username("reserved", "this word has a meaning of its own in messages"))
@@ -87,7 +95,7 @@ def display_name_problems(raw: str) -> list[FieldProblem]:
     found = []
     if not 1 <= len(display_name) <= DISPLAY_NAME_MAX_CHARACTERS or len(raw) > _RAW_MAX_CHARACTERS:
         found.append(FieldProblem("/display_name", "length", f"1 to {DISPLAY_NAME_MAX_CHARACTERS} characters"))
-    if not all(_may_be_shown(character) for character in display_name):
+    if not all(_may_be_shown(character) for character in display_name) or not _is_visible(display_name):
         found.append(FieldProblem("/display_name", "characters", "no control or invisible characters"))
     return found
 
@@ -113,9 +121,16 @@ def _is_edge(character: str) -> bool:
     return character in _PUNCTUATION or category(character)[0] == "M"
 
 
-def _alphabets(username: str) -> set[str]:
-    """The alphabets among the easily confused ones that the name has letters of."""
-    return {name(character, "").partition(" ")[0] for character in username} & _CONFUSABLE_ALPHABETS
+def _is_of_one_alphabet(username: str) -> bool:
+    written = (each for each in username if each not in _PUNCTUATION and _may_be_in_username(each))
+    words = {re.split("[ -]", name(character, ""), maxsplit=1)[0] for character in written}
+    alphabets = {_ALPHABETS.get(word, word) for word in words if word not in _COMMON}
+    return len(alphabets) < 2 or any(alphabets <= mixed for mixed in _MIXED)
+
+
+def _is_visible(text: str) -> bool:
+    """Whether there is anything to see in it, or nothing at all."""
+    return not text or any(category(each)[0] in "LNPS" and ord(each) not in _INVISIBLE for each in text)
 
 
 def _may_be_shown(character: str) -> bool:

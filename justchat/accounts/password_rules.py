@@ -9,6 +9,7 @@ from __future__ import annotations
 from unicodedata import normalize
 
 from justchat.accounts.common_passwords import COMMON_PASSWORDS
+from justchat.accounts.names import fold_name
 from justchat.wire.errors import FieldProblem
 
 PASSWORD_MIN_CHARACTERS = 8
@@ -40,7 +41,7 @@ def password_problems(password: str, *, name_key: str) -> list[FieldProblem]:
         found.append(_problem("characters", "text without NUL"))
     elif password_bytes(password) is None:
         found.append(_problem("too_long", f"at most {PASSWORD_MAX_BYTES} bytes"))
-    if composed.casefold() in COMMON_PASSWORDS or composed.casefold() == name_key:
+    if composed.casefold() in COMMON_PASSWORDS or fold_name(composed) == name_key:
         found.append(_problem("too_common", "neither the username nor one of the passwords that everybody tries first"))
     return found
 

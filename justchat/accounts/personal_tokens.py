@@ -14,6 +14,7 @@ from justchat.ids import new_id
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.account_ports import Sessions
 from storage.account_records import CredentialRecord
+from storage.errors import Conflict
 from storage.records import UserRecord
 
 PREFIX = "jc_"
@@ -45,13 +46,20 @@ class PersonalTokens:
         self._ended = ended
 
     async def create(
-        self, user: UserRecord, *, name: str, scopes: Iterable[Scope], expires_in_seconds: int | None
+        self,
+        user: UserRecord,
+        *,
+        name: str,
+        scopes: Iterable[Scope],
+        expires_in_seconds: int | None,
+        session: str | None = None,
     ) -> MadeToken | Refusal:
-        """Make a token of a user that allows what its scopes say. Guests have none."""
+        """Make a token of a user that allows what its scopes say; none if the `session` that asks ends meanwhile.
+
+        Guests have none.
+        """
         if user.role == ServerRole.GUEST:
             return _NOT_FOR_GUESTS
-        if len(await self.of_user(user.id)) >= TOKENS_MAX:
-            return _TOO_MANY
         now, text = self._now(), f"{PREFIX}{secrets.token_urlsafe(_BYTES)}"
         record = CredentialRecord(
             id=new_id("k"),
@@ -63,7 +71,16 @@ class PersonalTokens:
             created_at=now,
             expires_at=None if expires_in_seconds is None else now + expires_in_seconds * 1000,
         )
-        await self._stored.create_credential(record)
+        try:
+            await self._stored.create_credential(record, most=TOKENS_MAX)
+        except Conflict as conflict:
+            if conflict.kind != "full":
+                raise
+            return _TOO_MANY
+        if session is not None and await self._stored.session(session) is None:
+            # Whoever ended it, and all tokens with it, may not have seen this one.
+            await self.revoke(user.id, only=record.id)
+            return BAD_TOKEN
         return MadeToken(record, text)
 
     async def recognise(self, text: str) -> Identity | Refusal:

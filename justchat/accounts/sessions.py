@@ -203,7 +203,8 @@ class Sessions:
         self._seen(user.id)
         access_token, expires_in_seconds = self._tokens.issue(user.id, session.id)
         left = max(0, session.expires_at - self._now()) // 1000
-        return SignedIn(user, session.id, access_token, expires_in_seconds, token.text, left)
+        # A session may end before its token would: who renews in time has to know.
+        return SignedIn(user, session.id, access_token, min(expires_in_seconds, left), token.text, left)
 
     def _lives(self, session: SessionRecord, user: UserRecord) -> bool:
         return _is_open(session, self._now()) and not user.disabled

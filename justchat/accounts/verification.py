@@ -79,13 +79,20 @@ class Verification:
             return _NO_ADDRESS
         if user.email_verified:
             return _VERIFIED
-        wait_seconds = self._mails.begin(user.id, "", now=trio.current_time())
-        if wait_seconds is not None:
-            return Refusal(ErrorCode.RATE_LIMITED, "too many mails; wait for one of them", (), wait_seconds)
+        # Neither does one account write to everybody, nor do many write to one address.
+        counted: list[str] = []
+        for counts in (user.id, user.email):
+            wait_seconds = self._mails.begin(counts, "", now=trio.current_time())
+            if wait_seconds is not None:
+                for other in counted:
+                    self._mails.withdrew(other, "")
+                return Refusal(ErrorCode.RATE_LIMITED, "too many mails; wait for one of them", (), wait_seconds)
+            counted.append(counts)
         try:
             return await self._send(self._mailer, user, user.email)
         finally:
-            self._mails.failed(user.id, "", now=trio.current_time())
+            for counts in counted:
+                self._mails.failed(counts, "", now=trio.current_time())
 
     async def confirm(self, user: UserRecord, code: str) -> UserRecord | Refusal:
         """Take a code back, and give the account with its address verified."""

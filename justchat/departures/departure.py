@@ -74,12 +74,16 @@ class Surroundings(Struct, frozen=True):
 
 
 class Departure:
-    """The departure of one account, which is in one of the states of ENDS."""
+    """The departure of one account, which is in one of the states of ENDS.
 
-    __slots__ = ("_around", "_erasure", "_exit", "_failure", "user")
+    `again` says that it has been cleared up after before, so that only what came since is to be erased.
+    """
 
-    def __init__(self, user: UserRecord, around: Surroundings) -> None:
+    __slots__ = ("_again", "_around", "_erasure", "_exit", "_failure", "user")
+
+    def __init__(self, user: UserRecord, around: Surroundings, *, again: bool = False) -> None:
         self.user = user
+        self._again = again
         self._around = around
         rooms, journal, directory = around.rooms, around.journal, around.directory
         for_good = ENDS[user.state] == "gone"
@@ -105,17 +109,20 @@ class Departure:
         raise NotNow("all rooms", _STILL_IN)
 
     async def clear(self) -> None:
-        """Clear up what is left anywhere, and say that the account has departed. Raises as `leave`."""
+        """Clear up what is left anywhere. Raises as `leave`."""
         self._failure = None
         async with aclosing(self._rooms_with_traces()) as rooms:
-            async for room in rooms:
-                await self._try(room, self._clear)
+            async for room, clear in rooms:
+                await self._try(room, clear)
         self._check()
         self._reach("rooms_cleared")
+
+    async def end(self) -> None:
+        """Say that it is done; of who never comes back nothing else is left then. Raises as `leave`."""
         if ENDS[self.user.state] == "gone":
             await self._around.settle(self.user.id)
             self._reach("settled")
-        await self._end()
+        await self._say_so()
         self._reach("ended")
 
     async def _try(self, room: str, do: Callable[[str], Awaitable[bool]]) -> bool:
@@ -162,31 +169,39 @@ class Departure:
         self._reach("room_left")
         return changed
 
-    async def _rooms_with_traces(self) -> AsyncGenerator[str, None]:
-        after = ""
-        while rooms := await self._around.journal.rooms(after=after, limit=_PAGE):
-            for room in await self._with_traces(rooms):
-                yield room
+    async def _rooms_with_traces(self) -> AsyncGenerator[tuple[str, Callable[[str], Awaitable[bool]]], None]:
+        """Give the rooms, each with what is to be done in it."""
+        journal, after = self._around.journal, ""
+        while rooms := await journal.rooms(after=after, limit=_PAGE):
+            kept = set(await journal.rooms_keeping(rooms, self._exit.traces))
+            written = await self._with_words(rooms)
+            for room in sorted(kept | written):
+                yield room, self._erase if room in written else self._clear
             after = rooms[-1]
 
-    async def _with_traces(self, rooms: Sequence[str]) -> list[str]:
-        found = set(await self._around.journal.rooms_keeping(rooms, self._exit.traces))
-        if self._erasure is not None:
-            found.update(await self._around.journal.written_in(rooms, self.user.id))
-        return sorted(found)
+    async def _with_words(self, rooms: Sequence[str]) -> set[str]:
+        """Give the rooms whose journals have to be read, which may be long: of what came since, all were marked."""
+        if self._erasure is None:
+            return set()
+        found = set(await self._around.journal.rooms_keeping(rooms, self._exit.marks))
+        return found if self._again else found.union(await self._around.journal.written_in(rooms, self.user.id))
 
     async def _clear(self, room: str) -> bool:
         await self._exit.clear(room)
         self._reach("room_cleared")
-        if self._erasure is not None:
-            await self._erasure.erase(room)
-            mark = departure_item(room, self.user.id)
-            await self._around.directory.keep([DropItem(mark.room, mark.kind, mark.key)])
-            self._reach("mark_dropped")
         return True
 
-    async def _end(self) -> None:
-        """Say that it is done, whatever else became of the account in between."""
+    async def _erase(self, room: str) -> bool:
+        await self._clear(room)
+        if self._erasure is not None:
+            await self._erasure.erase(room)
+        mark = departure_item(room, self.user.id)
+        await self._around.directory.keep([DropItem(mark.room, mark.kind, mark.key)])
+        self._reach("mark_dropped")
+        return True
+
+    async def _say_so(self) -> None:
+        """Change the state, whatever else became of the account in between."""
         user: UserRecord | None = self.user
         for _ in range(_TRIES):
             user = await self._around.directory.user(self.user.id)

@@ -49,8 +49,13 @@ class RoomExit:
         traces = [(ItemKind.SCHEDULED.value, scheduled_key(self._user, "")), (ItemKind.INVITE.value, "")]
         if self._for_good:
             traces += [(ItemKind.BAN.value, self._user), (ItemKind.MUTE.value, self._user)]
-            traces += [(ItemKind.REPORT.value, ""), (ItemKind.DEPARTURE.value, self._user)]
+            traces.append((ItemKind.REPORT.value, ""))
         return tuple(traces)
+
+    @property
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """The items, as those above, that say of a room that it is still to be looked through for what they wrote."""
+        return ((ItemKind.DEPARTURE.value, self._user),)
 
     async def end_membership(self, room: str) -> bool:
         """End the membership and what hangs on it, step by step; tell whether there was anything to do."""

@@ -13,10 +13,11 @@ from msgspec import Struct
 from quart import Response
 
 from justchat.accounts.appearance import is_present
+from justchat.accounts.membership import can_be_member
 from justchat.accounts.site_log import SiteLog
 from justchat.http.answers import Refused, has_body, no_content, page_answer, read_body
 from justchat.http.operation import Caller, Operation, OperationBlueprint, PageOf, blueprint_of
-from justchat.http.room_access import RoomAccess, page_queries
+from justchat.http.room_access import GUEST_MEMBER, RoomAccess, page_queries
 from justchat.ids import is_id
 from justchat.rooms.commands import NO_SUCH_ROOM, DeleteRoom
 from justchat.rooms.system_commands import TakeOver
@@ -111,8 +112,8 @@ class AdminRoomRoutes:
         body = await read_body(_takeover_body) if await has_body() else TakeoverBody()
         owner = admin.id if body.user is None else body.user
         found = await self._directory.user(owner) if is_id("u", owner) else None
-        if not is_present(found):
-            raise Refused(NO_SUCH_USER)
+        if not can_be_member(found):
+            raise Refused(GUEST_MEMBER if is_present(found) else NO_SUCH_USER)
         await self._make_sure_of(room)
         await self._log.write(admin.id, RoomTakenOver(room, owner))
         for _ in range(_STEPS_MAX):

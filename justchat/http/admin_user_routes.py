@@ -25,12 +25,11 @@ from justchat.http.operation import Caller, Operation, OperationBlueprint, PageO
 from justchat.http.room_access import RoomAccess, page_queries
 from justchat.http.user_views import AccountView, account_view
 from justchat.system import System
-from justchat.wire.deeds import AccountDeleted
 from justchat.wire.errors import ErrorCode, invalid
 from storage.records import UserRecord
 
 _Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
-_Q = "An id, an e-mail address, or how the username begins (all of it, for an account that is disabled)"
+_Q = "An id, an e-mail address, or how the username begins, also of accounts that are disabled"
 
 
 class AccountBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,8 +49,8 @@ class AdminUserRoutes:
         self._system = system
         self._directory = system.storage.directory
         self._access = RoomAccess(system)
-        self._log = SiteLog(self._directory, now_ms=system.wall_ms)
-        self._administration = Administration(self._directory, system.accounts, self._log)
+        log = SiteLog(self._directory, now_ms=system.wall_ms)
+        self._administration = Administration(self._directory, system.accounts, log)
 
     def blueprint(self) -> OperationBlueprint:
         """Build the routes."""
@@ -125,9 +124,7 @@ class AdminUserRoutes:
 
     async def delete(self, admin: UserRecord, user: str) -> Response:
         erase = _read_erase()
-        found = granted(await self._administration.judged(admin, user))
-        await self._log.write(admin.id, AccountDeleted(found.id, erase=erase))
-        refusal = await self._system.accounts.leave(found.id, erase=erase)
+        refusal = await self._administration.delete(admin, user, erase=erase)
         if refusal:
             raise Refused(refusal)
         return no_content()

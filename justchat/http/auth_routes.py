@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from quart import Response
+from werkzeug.exceptions import HTTPException
 
 from justchat.accounts.identity import Identity
 from justchat.accounts.sessions import SignedIn
@@ -19,9 +20,10 @@ from justchat.http.auth_forms import (
     TicketView,
     signed_in_view,
 )
-from justchat.http.caller import bearer_token, device
+from justchat.http.caller import bearer_token, device, identified
 from justchat.http.cookies import drop_session_cookies, refresh_cookie, set_session_cookies
 from justchat.http.operation import Caller, Operation, OperationBlueprint, blueprint_of
+from justchat.http.pacing import count_stranger, count_user
 from justchat.limiting.policy import RateClass
 from justchat.system import System
 from justchat.wire.errors import ErrorCode, Refusal, invalid
@@ -90,6 +92,7 @@ class AuthRoutes:
                 body_is_optional=True,
                 answer=SignedInView,
                 refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN),
+                rate=RateClass.SESSION,
             ),
             Operation(
                 "POST",
@@ -117,7 +120,7 @@ class AuthRoutes:
                 "Get a ticket for one WebSocket",
                 caller=Caller.SESSION,
                 answer=TicketView,
-                rate=RateClass.AUTH,
+                rate=RateClass.SESSION,
             ),
         )
 
@@ -133,6 +136,7 @@ class AuthRoutes:
                 body_is_optional=True,
                 statuses=(204,),
                 refusals=(ErrorCode.UNAUTHENTICATED, ErrorCode.TOKEN_EXPIRED, ErrorCode.FORBIDDEN),
+                rate=RateClass.SESSION,
             ),
             Operation(
                 "POST",
@@ -173,12 +177,16 @@ class AuthRoutes:
         return self._answer(session, status=200, cookie=body.cookie)
 
     async def refresh(self) -> Response:
-        given = await self._given()
-        token = given or refresh_cookie()
-        if token is None:
-            raise Refused(_NO_REFRESH_TOKEN)
-        session = granted(await self._accounts.sessions.renew(token, device()))
-        return self._answer(session, status=200, cookie=given is None)
+        token, is_cookie = await self._presented()
+        holder = await self._accounts.sessions.of_refresh_token(token)
+        if holder is not None:
+            # Before it is used up: who is refused for haste can use it later.
+            count_user(holder.user)
+        session = await self._accounts.sessions.renew(token, device())
+        if isinstance(session, Refusal):
+            count_stranger()
+            raise Refused(session)
+        return self._answer(session, status=200, cookie=is_cookie)
 
     async def password(self, caller: Identity) -> Response:
         body = await read_body(_password_body)
@@ -217,18 +225,20 @@ class AuthRoutes:
 
     async def logout(self) -> Response:
         sessions = self._accounts.sessions
-        if bearer := bearer_token():
-            identity = granted(await self._accounts.authenticate(bearer))
+        if bearer_token() is not None:
+            identity = await identified(self._accounts)
             if identity.session is not None:
                 await sessions.end(identity.user.id, only=[identity.session])
             else:
                 await self._accounts.personal.revoke(identity.user.id, only=identity.credential)
         else:
-            token = await self._given() or refresh_cookie()
-            if token is None:
-                raise Refused(_NO_REFRESH_TOKEN)
-            # Whoever is out already is out.
-            if (session := await sessions.of_refresh_token(token)) is not None:
+            token, _ = await self._presented()
+            session = await sessions.of_refresh_token(token)
+            if session is None:
+                # Whoever is out already is out.
+                count_stranger()
+            else:
+                count_user(session.user)
                 await sessions.end(session.user, only=[session.id])
         response = no_content()
         drop_session_cookies(response, self._system.config)
@@ -240,8 +250,20 @@ class AuthRoutes:
         drop_session_cookies(response, self._system.config)
         return response
 
-    async def _given(self) -> str | None:
-        return (await read_body(_refresh_body)).refresh_token if await has_body() else None
+    async def _presented(self) -> tuple[str, bool]:
+        """Read the refresh token, and whether it came as a cookie; who has none is a stranger.
+
+        Raises Refused, and HTTPException for a body that is too large or too late.
+        """
+        try:
+            given = (await read_body(_refresh_body)).refresh_token if await has_body() else None
+            token = given or refresh_cookie()
+            if token is None:
+                raise Refused(_NO_REFRESH_TOKEN)
+        except (Refused, HTTPException):
+            count_stranger()
+            raise
+        return token, given is None
 
     def _answer(self, session: SignedIn, *, status: int, cookie: bool) -> Response:
         headers = {"Cache-Control": "no-store"}

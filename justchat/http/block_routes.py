@@ -50,7 +50,7 @@ class BlockRoutes:
                 self.block,
                 "Block somebody: no direct messages, no mentions, no contact",
                 statuses=(204,),
-                refusals=(ErrorCode.NOT_FOUND, ErrorCode.VALIDATION_FAILED),
+                refusals=(ErrorCode.NOT_FOUND, ErrorCode.CONFLICT, ErrorCode.VALIDATION_FAILED),
             ),
             Operation("DELETE", path, self.unblock, "Lift a block", statuses=(204,)),
         )

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from quart import Response
 
 from justchat.accounts.identity import ServerRole
+from justchat.accounts.invitations import is_good
 from justchat.accounts.site_log import SiteLog
 from justchat.http.answers import Refused, json_answer, no_content, page_answer, read_body
 from justchat.http.operation import Caller, Operation, OperationBlueprint, PageOf, blueprint_of
@@ -122,7 +123,7 @@ class InvitationRoutes:
     async def many(self, _admin: UserRecord) -> Response:
         ask, now = self._access.read_page(), self._system.wall_ms()
         # There are never more than fit into one question; the newest have the highest ids.
-        good = [record for record in await self._invitations.all() if _is_good(record, now)]
+        good = [record for record in await self._invitations.all() if is_good(record, now)]
         found = sorted((record for record in good if not ask.cursor or record.id < ask.cursor), key=_id, reverse=True)
         shown = found[: ask.limit]
         next_cursor = shown[-1].id if len(found) > ask.limit else None
@@ -139,10 +140,6 @@ class InvitationRoutes:
 
 def _id(record: CredentialRecord) -> str:
     return record.id
-
-
-def _is_good(record: CredentialRecord, now: int) -> bool:
-    return (record.expires_at is None or now < record.expires_at) and record.uses_left != 0
 
 
 def _view(record: CredentialRecord) -> InvitationView:

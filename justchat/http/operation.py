@@ -11,8 +11,9 @@ from enum import StrEnum
 from functools import wraps
 from typing import Generic, TypeVar
 
+import trio
 from msgspec import Struct
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from justchat.accounts.accounts import Accounts
 from justchat.accounts.identity import Identity, Scope, ServerRole
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _LOOKING = frozenset({"GET", "HEAD"})
 _OF_ACCOUNT = ("/auth/", "/admin/", "/users/me/avatar", "/users/me/contacts", "/users/me/blocks", "/users/me/email")
+# A body that comes within this is as good as there when its sender is let in.
+_SOON_SECONDS = 0.5
 # Words of an address that say that it is about what people say.
 _MESSAGES = frozenset({"messages", "events", "pins", "reports", "scheduled", "read", "receipts", "typing", "mentions"})
 
@@ -64,7 +67,8 @@ class Operation(Struct, frozen=True):
     `path` is as Quart writes it, such as `/rooms/<room>`. `body` and `answer` are the types of the JSON in and out, or,
     where they are no JSON, `takes` and `gives` the media types; no answer means 204. `statuses` are the answers that
     mean success, the usual one first. `refusals` are those that belong to this route; what any route may answer (no
-    token, storage, overload, bugs) need not be named. `rate` is what a call counts as, where that does not follow.
+    token, storage, overload, bugs) need not be named, nor what follows from its address, query and body. `rate` is what
+    a call counts as, where that does not follow.
     """
 
     method: str
@@ -134,13 +138,28 @@ def for_identity(accounts: Accounts, operation: Operation) -> Handler:
 
     @wraps(operation.handler)
     async def endpoint(**path: str) -> Response:
-        identity = await identified(accounts)
-        refusal = _refusal(operation, identity)
-        if refusal:
-            raise Refused(refusal)
+        identity = await _let_in(accounts, operation)
+        if operation.body is not None and await _waited_for_body():
+            # Who was let in at the head may have been put out, or be no more, by the end of the body.
+            identity = await _let_in(accounts, operation)
         return await operation.handler(identity if operation.caller is Caller.SESSION else identity.user, **path)
 
     return handled(endpoint)
+
+
+async def _let_in(accounts: Accounts, operation: Operation) -> Identity:
+    identity = await identified(accounts)
+    refusal = _refusal(operation, identity)
+    if refusal:
+        raise Refused(refusal)
+    return identity
+
+
+async def _waited_for_body() -> bool:
+    """Take the whole body in, and tell whether that took its time."""
+    begun = trio.current_time()
+    await request.get_data()
+    return trio.current_time() - begun > _SOON_SECONDS
 
 
 _NEEDS_SESSION = Refusal(ErrorCode.FORBIDDEN, "this takes a session: a personal token is not enough")

@@ -126,7 +126,11 @@ class SessionRoutes:
         body = await read_body(_token_body)
         made = granted(
             await self._accounts.personal.create(
-                caller.user, name=body.name, scopes=body.scopes, expires_in_seconds=body.expires_in
+                caller.user,
+                name=body.name,
+                scopes=body.scopes,
+                expires_in_seconds=body.expires_in,
+                session=caller.session,
             )
         )
         headers = {"Location": f"/api/v1/auth/tokens/{made.record.id}", "Cache-Control": "no-store"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ ELSEWHERE = Device("Browser/2.0", "192.0.2.2")
 class FailingSessions:
     """Sessions in RAM that fail as told: all calls while `down`; the one named `cut_off` without a known outcome.
 
-    `before` is called with the name of a call before it is made.
+    `before` is called with the name of a call before it is made, and what is in `meanwhile` for it is awaited, once.
     """
 
     def __init__(self, store: MemoryStore) -> None:
@@ -39,6 +39,7 @@ class FailingSessions:
         self.down = False
         self.cut_off: tuple[str, str] | None = None  # (call, "before" or "after" it was made)
         self.before: Callable[[str], None] | None = None
+        self.meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
         self.calls: list[str] = []
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -48,6 +49,8 @@ class FailingSessions:
             self.calls.append(name)
             if self.before is not None:
                 self.before(name)
+            if name in self.meanwhile:
+                await self.meanwhile.pop(name)()
             if self.down:
                 raise StorageUnavailable("down")
             if self.cut_off == (name, "before"):

@@ -80,17 +80,18 @@ async def test_a_name_or_an_address_is_taken_once() -> None:
     assert len(house.store.users) == 1
 
 
-async def test_of_two_who_register_a_name_at_once_one_gets_it() -> None:
-    """The directory decides, after both have been told that the name is free."""
+@pytest.mark.parametrize("names", [("ann",) * 4, ("сосо", "coco", "ᴄᴏᴄᴏ", "ＣＯＣＯ")])
+async def test_of_two_who_register_a_name_at_once_one_gets_it(names: tuple[str, ...]) -> None:
+    """The directory decides, after both have been told that the name is free; also if it is only drawn the same."""
     house = House()
     answers: list[SignedIn | Refusal] = []
 
-    async def register() -> None:
-        answers.append(await house.accounts.register(username="ann", password=PASSWORD, device=DEVICE))
+    async def register(name: str) -> None:
+        answers.append(await house.accounts.register(username=name, password=PASSWORD, device=DEVICE))
 
     async with trio.open_nursery() as nursery:
-        for _ in range(4):
-            nursery.start_soon(register)
+        for name in names:
+            nursery.start_soon(register, name)
     assert sum(isinstance(answer, SignedIn) for answer in answers) == 1
     assert {answer.code for answer in answers if isinstance(answer, Refusal)} == {ErrorCode.USERNAME_TAKEN}
     assert len(house.store.users) == 1

@@ -10,7 +10,7 @@ from justchat.accounts.identity import ServerRole
 from justchat.accounts.invitations import Invitation
 from justchat.accounts.sessions import SignedIn
 from justchat.wire.errors import ErrorCode, Refusal
-from storage.errors import StorageUnavailable
+from storage.errors import OutcomeUnknown, StorageUnavailable
 from tests.accounts.house import DEVICE, PASSWORD, House, refused
 
 BY_INVITATION = RegistrationPolicy("invite")
@@ -104,6 +104,51 @@ async def test_a_registration_that_is_refused_for_another_reason_keeps_the_use()
     refused(await register(house, "bob", invitation.code, email="Ann@Example.org"), ErrorCode.EMAIL_TAKEN)
     assert uses_left(house, invitation) == 1
     assert isinstance(await register(house, "bob", invitation.code), SignedIn)
+
+
+async def test_whoever_loses_a_name_at_the_last_moment_keeps_the_use() -> None:
+    """Two with one invitation want the same name at once: one gets it, and the other comes in under another."""
+    house = House(policy=BY_INVITATION)
+    invitation = await invite(house, uses=2)
+    answers: list[SignedIn | Refusal] = []
+
+    async def come() -> None:
+        answers.append(await register(house, "ann", invitation.code))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(come)
+    assert {answer.code for answer in answers if isinstance(answer, Refusal)} == {ErrorCode.USERNAME_TAKEN}
+    assert (len(house.store.users), uses_left(house, invitation)) == (1, 1)
+    assert isinstance(await register(house, "bob", invitation.code), SignedIn)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_an_invited_registration_that_was_cut_off_is_whole_or_nothing(moment: str) -> None:
+    """What was written counts, and with it the role; else nothing was taken."""
+    house = House(policy=BY_INVITATION)
+    invitation = await invite(house, role=ServerRole.GUEST)
+    house.stored.cut_off = ("enrol", moment)
+    if moment == "before":
+        with pytest.raises(OutcomeUnknown):
+            await register(house, "ann", invitation.code)
+        assert (house.store.users, uses_left(house, invitation)) == ({}, 1)
+        return
+    done = await register(house, "ann", invitation.code)
+    assert isinstance(done, SignedIn)
+    assert (done.user.role, uses_left(house, invitation)) == ("guest", 0)
+
+
+async def test_a_bad_invitation_tells_no_names_and_costs_no_hash() -> None:
+    """Whoever is not invited does not find out by it who is there, nor keeps the server busy."""
+    house = House(policy=BY_INVITATION)
+    invitation = await invite(house, uses=1)
+    assert isinstance(await register(house, "ann", invitation.code, email="ann@example.org"), SignedIn)
+    hashes = house.passwords.statistics().hashes
+    for code in ("nonsense", invitation.code):
+        refused(await register(house, "ann", code), ErrorCode.FORBIDDEN)
+        refused(await register(house, "bob", code, email="ann@example.org"), ErrorCode.FORBIDDEN)
+    assert house.passwords.statistics().hashes == hashes
 
 
 async def test_an_open_house_needs_no_invitation_and_honours_one() -> None:

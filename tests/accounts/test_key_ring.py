@@ -27,6 +27,7 @@ class CountingFile(KeyFile):
         super().__init__(path)
         self.looks = 0
         self.reads = 0
+        self.failures = 0
 
     def stamp(self) -> Stamp | None:
         """Look, and count that."""
@@ -36,6 +37,9 @@ class CountingFile(KeyFile):
     def read(self) -> tuple[KeySet, Stamp]:
         """Read, and count that."""
         self.reads += 1
+        if self.failures:
+            self.failures -= 1
+            raise SigningKeyUnusable("too many open files")
         return super().read()
 
 
@@ -147,6 +151,20 @@ def test_a_bad_file_is_reported_once_and_the_keys_stay(
     keys = rotate(file)
     assert ring.signing(now=NOW + 100) == keys.current.key
     assert former.kid == keys.retired[0].key.kid
+
+
+def test_a_file_that_could_not_be_read_at_first_is_read_again(
+    file: CountingFile, ring: KeyRing, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault was not the file's, so nobody will touch it again: each fault is told once, each time it comes."""
+    for turn in range(2):
+        keys, file.failures = rotate(file), 3
+        for second in range(1, 5):
+            found = ring.find(keys.current.key.kid, now=NOW + 10 * turn + second)
+            signing = ring.signing(now=NOW + 10 * turn + second)
+        assert found is not None
+        assert signing == keys.current.key
+    assert [line.levelname for line in caplog.records] == ["ERROR"] * 2
 
 
 def test_a_change_is_logged_by_the_name_of_the_key(

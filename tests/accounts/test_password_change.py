@@ -140,3 +140,21 @@ async def test_no_session_outlives_a_change_because_the_store_failed_after_it() 
     house.stored.before, house.stored.down = None, False
     assert isinstance(await house.login(BETTER), SignedIn)
     refused(await house.accounts.authenticate(there.access_token), ErrorCode.UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize("what", ["password_hash", "disabled"])
+async def test_a_login_by_the_former_password_does_not_outlive_a_change_at_the_same_moment(what: str) -> None:
+    """Checking takes a while: all sessions were ended before the one of this login began."""
+    house = House()
+    here = await house.register()
+    kept = list(house.store.sessions)
+
+    def change_meanwhile(call: str) -> None:
+        if call == "create_session":
+            now = house.store.users[here.user.id]
+            house.change(now.id, **{what: "another" if what == "password_hash" else True}, rev=now.rev + 1)
+
+    house.stored.before = change_meanwhile
+    refused(await house.login(), ErrorCode.UNAUTHENTICATED)
+    assert list(house.store.sessions) == kept
+    assert len(house.ended) == 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+import trio
 
 from justchat.accounts.identity import Identity, Scope, ServerRole
 from justchat.accounts.personal_tokens import TOKENS_MAX, MadeToken
 from justchat.accounts.tokens import TokenProblem
-from justchat.wire.errors import ErrorCode
+from justchat.wire.errors import ErrorCode, Refusal
 from storage.errors import OutcomeUnknown, StorageUnavailable
 from storage.records import UserRecord
 from tests.accounts.house import House, identity_of, refused
@@ -117,6 +118,34 @@ async def test_signing_out_everywhere_can_be_asked_again_if_the_store_fails(fail
         refused(await house.accounts.authenticate(text), ErrorCode.UNAUTHENTICATED)
 
 
+@pytest.mark.parametrize("moment", ["session", "create_credential", "end_sessions"])
+async def test_no_token_is_made_that_signing_out_everywhere_does_not_see(moment: str) -> None:
+    """Whoever holds a session that is being ended gets no token by it, at whatever moment it is asked for."""
+    house = House()
+    session = await house.start(house.add_user())
+    made: list[MadeToken | Refusal] = []
+
+    async def make_one() -> None:
+        made.append(
+            await house.personal.create(
+                session.user, name="x", scopes=READING, expires_in_seconds=None, session=session.session
+            )
+        )
+
+    async def sign_out() -> None:
+        await house.accounts.sign_out_everywhere(session.user.id)
+
+    first, meanwhile = (make_one, sign_out) if moment != "end_sessions" else (sign_out, make_one)
+    house.stored.meanwhile[moment] = meanwhile
+    await first()
+    assert not house.stored.meanwhile
+    assert not house.store.sessions
+    for each in made:
+        if isinstance(each, MadeToken):
+            refused(await house.accounts.authenticate(each.text), ErrorCode.UNAUTHENTICATED)
+    assert await house.personal.of_user(session.user.id) == []
+
+
 async def test_a_user_has_so_many_tokens_and_no_more() -> None:
     """The next one is refused until one is revoked or has expired."""
     house = House()
@@ -130,6 +159,24 @@ async def test_a_user_has_so_many_tokens_and_no_more() -> None:
     house.now += 60
     await make(house, user)
     assert len(await house.personal.of_user(user.id)) == 50
+
+
+async def test_the_last_token_is_made_once_however_many_ask_at_once() -> None:
+    """The store counts and stores in one step, so that no two both find the place free."""
+    house = House()
+    user = house.add_user()
+    for number in range(TOKENS_MAX - 1):
+        await make(house, user, name=f"{number}")
+    answers: list[MadeToken | Refusal] = []
+
+    async def ask() -> None:
+        answers.append(await house.personal.create(user, name="x", scopes=READING, expires_in_seconds=None))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(ask)
+    assert sum(isinstance(answer, MadeToken) for answer in answers) == 1
+    assert len(await house.personal.of_user(user.id)) == TOKENS_MAX
 
 
 async def test_guests_have_no_tokens() -> None:

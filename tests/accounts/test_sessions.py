@@ -148,9 +148,9 @@ async def test_a_renewal_that_was_cut_off_may_be_tried_again(written: str) -> No
 
 
 async def test_a_session_ends_when_it_is_not_continued() -> None:
-    """A renewal moves the end; the access token, which would be good for longer, is good no more either."""
+    """A renewal moves the end; the access token, which would be good for longer, ends too, and says so."""
     house, _, first = await signed_in(limits=SessionLimits(idle_seconds=500, max_seconds=10_000, per_user=5))
-    assert first.refresh_seconds == 500
+    assert first.refresh_seconds == first.expires_in_seconds == 500
     house.now += 499
     renewed = await house.renew(first.refresh_token)
     assert renewed.refresh_seconds == 500
@@ -169,7 +169,7 @@ async def test_a_session_ends_in_any_case_when_its_time_is_over() -> None:
     for left in (500, 200):
         house.now += 400
         session = await house.renew(session.refresh_token)
-        assert session.refresh_seconds == left
+        assert session.refresh_seconds == session.expires_in_seconds == left
     house.now += 199
     assert await is_open(house, session)
     house.now += 1

@@ -153,6 +153,7 @@ async def departing(
     fault: Callable[[str, str], None] | None = None,
     settled: list[str] | None = None,
     seconds: float = 60.0,
+    linger_seconds: float = 0.0,
 ) -> AsyncIterator[tuple[World, Departures]]:
     """Open a world over a store in which accounts depart."""
 
@@ -162,7 +163,7 @@ async def departing(
 
     async with open_world(journal=journal, limits=RoomLimits(idle_seconds=1)) as world:
         around = Surroundings(world.rooms, journal, world.directory, settle, fault)
-        departures = Departures(around, seconds=seconds)
+        departures = Departures(around, seconds=seconds, linger_seconds=linger_seconds)
         departures.start(world.supervisor)
         yield world, departures
 

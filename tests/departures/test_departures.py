@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import trio
 
 from justchat.departures.heirs import heirs_of
-from justchat.rooms.commands import SetRole
+from justchat.rooms.commands import AddMember, CreateInvite, SetRole
 from justchat.rooms.items import ItemKind
 from justchat.rooms.permissions import Role
 from justchat.wire.events import SYSTEM
+from storage.records import Entry
 from tests.departures.stage import (
     ALONE,
     ANN,
     BANNED,
     BEN,
     BOT,
+    DELETED,
     DIRECT,
     EVE,
     GOING,
@@ -23,9 +27,12 @@ from tests.departures.stage import (
     LEFT,
     MEMBER,
     OWNED,
+    REACTED,
     ROOMS,
+    SECRET,
     after_a_life,
     departing,
+    everything,
     make_accounts,
     members,
     new_room,
@@ -168,3 +175,77 @@ async def test_guests_bots_and_who_is_not_there_inherit_last_or_never(autojump_c
         await to_state(journal, BOT, "leaving")
         assert await heirs_of(directory, MEMBER, without=ANN) == ()
         assert await heirs_of(directory, "r_none", without=ANN) == ()
+
+
+@pytest.mark.parametrize(("state", "end"), [("leaving", "gone"), ("erasing", "gone"), ("demoting", "active")])
+async def test_what_was_under_way_when_somebody_went_is_left_as_well(
+    autojump_clock: object, state: str, end: str
+) -> None:
+    """A room made, and one joined, in their name after all rooms were left: nobody departs before these are left, too.
+
+    Also where somebody tells of the departure again in between, and after a restart.
+    """
+    journal = await after_a_life()
+    await to_state(journal, GOING, state)
+    settled: list[str] = []
+    async with departing(journal, linger_seconds=30, settled=settled) as (world, departures):
+        await trio.sleep(10)
+        assert GOING not in await members(world, MEMBER)
+        await new_room(world, "r_late", GOING)
+        await say(world, "r_late", SECRET)
+        await world.do(AddMember(BEN, GOING), room=MEMBER)
+        departures.depart(GOING)
+        await trio.sleep(10)
+        await new_room(world, "r_later", GOING, EVE)
+        assert await state_of(journal) == state
+    async with departing(journal, linger_seconds=30, settled=settled) as (world, _):
+        await trio.sleep(20)
+        assert await state_of(journal) == state
+        await trio.sleep(20)
+        assert await state_of(journal) == end
+        assert GOING not in await members(world, MEMBER)
+        assert ("room.deleted", SYSTEM) in await newest(world, "r_late", 2)
+        assert await members(world, "r_later") == {EVE: "owner"}
+        assert bool(settled) is (end == "gone")
+        if state == "erasing":
+            assert SECRET.encode() not in everything(journal)
+
+
+async def test_who_is_deleted_after_having_become_a_guest_is_waited_for_anew(autojump_clock: object) -> None:
+    """What was left as a guest is looked through again for what an erasure takes away, and for what came late."""
+    journal = await after_a_life()
+    await to_state(journal, GOING, "demoting")
+    async with departing(journal, linger_seconds=30) as (world, departures):
+        await trio.sleep(25)
+        await to_state(journal, GOING, "erasing")
+        departures.depart(GOING)
+        await trio.sleep(20)
+        await new_room(world, "r_late", GOING)
+        assert await state_of(journal) == "erasing"
+        await trio.sleep(20)
+        assert await state_of(journal) == "gone"
+        assert ("room.deleted", SYSTEM) in await newest(world, "r_late", 2)
+        assert SECRET.encode() not in everything(journal)
+
+
+async def test_only_journals_that_may_hold_a_word_are_read_and_once(autojump_clock: object) -> None:
+    """Not those of rooms that just have invites or reports, and not again what was read before the last look."""
+    journal = await after_a_life()
+    async with open_world(journal=journal) as world:
+        await new_room(world, "r_others", BEN, EVE)
+        await world.do(CreateInvite(BEN, "i_others"), room="r_others")
+    read: Counter[str] = Counter()
+
+    class Journal(SwitchedJournal):
+        async def read(self, room: str, *, after: int, upto: int | None = None, limit: int) -> list[Entry]:
+            read[room] += after == 0
+            return await super().read(room, after=after, upto=upto, limit=limit)
+
+    counted = Journal()
+    counted._store = journal._store
+    await to_state(journal, GOING, "erasing")
+    async with departing(counted, linger_seconds=30) as (world, _):
+        await trio.sleep(60)
+        assert await world.items(ItemKind.DEPARTURE, DIRECT) == []
+    assert await state_of(journal) == "gone"
+    assert read == dict.fromkeys((MEMBER, OWNED, ALONE, LEFT, REACTED, DELETED), 1) | {DIRECT: 2}

@@ -61,6 +61,7 @@ async def depart(world: World, stores: Stores, user: UserRecord) -> None:
     departure = Departure(user, Surroundings(world.rooms, stores.journal, stores.directory, settle))
     await departure.leave()
     await departure.clear()
+    await departure.end()
 
 
 async def everything(stores: Stores) -> bytes:

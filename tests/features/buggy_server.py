@@ -57,9 +57,8 @@ def main(argv: Sequence[str]) -> int:
         (Passwords, "hash"),
         (Accounts, "authenticate"),
         (Accounts, "redeem"),
-        (Sessions, "renew"),
         (Sessions, "of_refresh_token"),
-        (Invitations, "redeem"),
+        (Invitations, "is_good"),
     ):
         plant(owner, name)
     return run(config, hooks=Hooks(room_actor=BuggyRoom))

@@ -300,7 +300,7 @@ def _encoded(value: object) -> str:
 @pytest.mark.real_clock
 async def test_d10_a_limit_counts_an_address_and_not_its_ports() -> None:
     """Another port, or a header that claims another address, is no new quota; of a burst exactly so many pass."""
-    async with open_office(api_docs="no", auth_rate=20.0) as office:
+    async with open_office(api_docs="no", address_rate=20.0) as office:
         client = office.app.test_client(use_cookies=False)
         statuses: list[int] = []
 

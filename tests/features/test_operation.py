@@ -26,11 +26,11 @@ pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 KEY = "0123456789abcdef" * 4
 
 
-def run(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*argv: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own, with nothing else in its environment that is ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JUSTCHAT_")}
     command = [sys.executable, "-m", "justchat", *argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=kept | environ)
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=kept | environ, cwd=cwd)
 
 
 def get(server: ServerProcess, path: str) -> httpx.Response:
@@ -228,7 +228,8 @@ def test_log_lines_are_found_by_request_user_and_room_at_a_level_that_changes_wh
 def test_in_production_a_server_starts_with_safe_settings_only(tmp_path: Path) -> None:
     """It makes no key of its own and knows no default one; too short a secret is refused, each problem on a line."""
     store = f"--database=sqlite:///{tmp_path}/chat.db"
-    unsafe = run("serve", "--profile=production", "--port=0", "--bcrypt-cost=4", "--allowed-origins=*")
+    # Not in the checkout, where a server in development may have left a key.
+    unsafe = run("serve", "--profile=production", "--port=0", "--bcrypt-cost=4", "--allowed-origins=*", cwd=tmp_path)
     assert (unsafe.returncode, unsafe.stdout) == (2, "")
     named = [line.removeprefix("justchat: ").split(" (")[0] for line in unsafe.stderr.splitlines()]
     assert named == ["signing_key_file", "bcrypt_cost", "allowed_origins", "database"]

@@ -35,9 +35,10 @@ from tests.support.signing_in import sign_in
 
 
 class Switch:
-    """Whether the store answers; `spared` are calls that it answers all the same."""
+    """Whether the store answers; `spared` are calls that it answers all the same. `calls` are those that were made."""
 
     def __init__(self) -> None:
+        self.calls: list[str] = []
         self.down = False
         self.spared: frozenset[str] = frozenset()
 
@@ -50,6 +51,7 @@ def switched(backend: object, switch: Switch) -> Any:
             call = getattr(backend, name)
 
             async def answer(*args: object, **options: object) -> object:
+                switch.calls.append(name)
                 if switch.down and name not in switch.spared:
                     raise StorageUnavailable("planted")
                 return await call(*args, **options)

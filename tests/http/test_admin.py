@@ -56,7 +56,7 @@ async def test_all_accounts_are_listed_with_what_administrators_need() -> None:
 
 
 async def test_accounts_are_found_by_id_address_and_name() -> None:
-    """Those that cannot be searched for by everybody are found by what is whole."""
+    """Also those that cannot be searched for by everybody; deleted ones by their ids alone."""
     async with open_crowd() as crowd:
         crowd.make_admin("stranger")
         crowd.alter("member", email="m@example.org")
@@ -67,8 +67,10 @@ async def test_accounts_are_found_by_id_address_and_name() -> None:
 
         assert await find(crowd.ids["muted"]) == ["muted"]
         assert await find("M@Example.org") == ["member"]
-        assert await find("M") == ["member", "moderator"]
-        assert await find("MUTED") == ["muted"]
+        assert await find("MUTED") == await find("mut") == ["muted"]
+        assert await find("m&limit=9") == ["member", "moderator", "muted"]
+        assert len(await find(crowd.ids["gone"])) == 1
+        assert await find("u_") == []
         assert await find("nobody") == []
         assert await find("m&limit=1") == ["member"]
 
@@ -140,8 +142,8 @@ async def test_nobody_takes_their_own_access_away() -> None:
         assert (crowd.record("stranger").role, crowd.record("stranger").disabled) == ("admin", False)
 
 
-@pytest.mark.parametrize("patch", [{"disabled": True}, {"role": "user"}])
-async def test_of_administrators_who_turn_on_each_other_one_is_left(patch: dict[str, Any]) -> None:
+@pytest.mark.parametrize("patch", [{"disabled": True}, {"role": "user"}, None])
+async def test_of_administrators_who_turn_on_each_other_one_is_left(patch: dict[str, Any] | None) -> None:
     """All against all at the same moment, over and over: never nobody."""
     async with open_crowd() as crowd:
         names = ("owner", "admin", "stranger")
@@ -150,8 +152,10 @@ async def test_of_administrators_who_turn_on_each_other_one_is_left(patch: dict[
 
         async def turn(one: str, other: str) -> None:
             path = f"/api/v1{USERS}/{crowd.ids[other]}"
-            answer = await crowd.office.call("PATCH", path, caller=one, body=patch)
-            assert answer.status_code in {200, 401, 403}
+            method = "DELETE" if patch is None else "PATCH"
+            answer = await crowd.office.call(method, path, caller=one, body=patch)
+            # Or deleted by another already.
+            assert answer.status_code in {200, 204, 401, 403, 409}
 
         async with trio.open_nursery() as nursery:
             for one, other in itertools.permutations(names, 2):
@@ -246,6 +250,27 @@ async def test_a_room_is_given_to_somebody_else() -> None:
             "stranger",
             {"room": room, "user": crowd.ids["member"]},
         )
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"role": "guest"}, 409, "conflict"),
+        ({"state": "demoting", "role": "guest"}, 409, "conflict"),
+        ({"disabled": True}, 404, "not_found"),
+        ({"disabled": True, "state": "gone"}, 404, "not_found"),
+    ],
+)
+async def test_nobody_is_made_an_owner_who_can_be_no_member(fields: dict[str, Any], status: int, code: str) -> None:
+    """Guests are in no rooms, whoever wants it; nothing is written to the log."""
+    async with open_crowd() as crowd:
+        crowd.make_admin("stranger")
+        room = await crowd.room()
+        crowd.alter("gone", **fields)
+        path = f"{ROOMS}/{room}/takeover"
+        assert await crowd.refused("stranger", "POST", path, {"user": crowd.ids["gone"]}, status=status) == code
+        assert await crowd.refused("owner", "GET", f"/rooms/{room}/members/{crowd.ids['gone']}", status=404)
+        assert await deeds(crowd) == []
 
 
 async def test_a_room_is_deleted_whosever_it_is() -> None:

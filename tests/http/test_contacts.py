@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import trio
 
+from justchat.accounts.contacts import BLOCKS_MAX, CONTACTS_MAX
+from storage.account_records import BlockRecord, ContactRecord, pair_of
 from tests.http.people import Crowd, open_crowd
 
 pytestmark = pytest.mark.real_clock
@@ -125,6 +127,46 @@ async def test_contacts_are_listed_page_by_page(limit: int) -> None:
         found = [contact["user"]["username"] for contact in itertools.chain(*pages)]
         assert sorted(found) == sorted(others)
         assert all(len(page) == limit for page in pages[:-1])
+
+
+async def test_who_is_disabled_is_left_out_and_there_again_when_enabled() -> None:
+    """As everywhere else, of contacts, of requests and of blocks; who was deleted stands there without a name."""
+    async with open_crowd() as crowd:
+        for name in ("muted", "gone", "member"):
+            await ask(crowd, "owner", name)
+        await crowd.call("stranger", "PUT", f"/users/me/blocks/{crowd.ids['muted']}", status=204)
+        crowd.disable("muted")
+        crowd.alter("gone", disabled=True, state="leaving")
+        assert await states(crowd, "owner") == {"": "asked", "member": "asked"}
+        assert (await crowd.call("stranger", "GET", "/users/me/blocks"))["items"] == []
+        crowd.alter("muted", disabled=False)
+        assert await states(crowd, "owner") == {"": "asked", "muted": "asked", "member": "asked"}
+        assert len((await crowd.call("stranger", "GET", "/users/me/blocks"))["items"]) == 1
+
+
+async def test_contacts_requests_and_blocks_have_their_limits() -> None:
+    """409 and which it is: who has as many may still be asked, and who is asked by as many may still ask."""
+    async with open_crowd() as crowd:
+        relations, owner = crowd.office.system.storage.relations, crowd.ids["owner"]
+
+        async def problem(caller: str, path: str) -> tuple[str, str]:
+            answer = await crowd.call(caller, "PUT", path, status=409)
+            return answer["code"], answer["errors"][0]["code"]
+
+        def many(asked_by: str | None) -> list[ContactRecord]:
+            others = [f"u_{number:04d}" for number in range(CONTACTS_MAX)]
+            return [ContactRecord(*pair_of(owner, other), asked_by or other, 5) for other in others]
+
+        await relations.put_contacts(many(owner))
+        assert await problem("owner", f"{PATH}/{crowd.ids['member']}") == ("conflict", "too_many")
+        assert (await ask(crowd, "member", "owner"))["state"] == "asked"
+        assert await problem("owner", f"{PATH}/{crowd.ids['member']}") == ("conflict", "too_many")
+        await crowd.call("owner", "DELETE", f"{PATH}/{crowd.ids['member']}", status=204)
+        await relations.put_contacts(many(None))
+        assert await problem("member", f"{PATH}/{owner}") == ("conflict", "awaited")
+        assert (await ask(crowd, "owner", "member"))["state"] == "asked"
+        await relations.put_blocks([BlockRecord(owner, f"u_{number:05d}", 5) for number in range(BLOCKS_MAX)])
+        assert await problem("owner", f"/users/me/blocks/{crowd.ids['guest']}") == ("conflict", "too_many")
 
 
 async def test_contacts_are_what_a_simple_model_says_after_any_history() -> None:

@@ -153,6 +153,23 @@ async def test_nobody_can_have_somebody_flooded_with_mail(server: MailServer) ->
         assert await crowd.refused("carol", "POST", ASK, status=429) == "rate_limited"
 
 
+async def test_an_address_is_not_flooded_by_one_account_after_another(server: MailServer) -> None:
+    """Whoever hands their address on to their next account has had the mails of the hour; others have theirs."""
+    async with with_carol(server) as crowd:
+        await crowd.register("dave", email="dave@example.org")
+        for _ in range(5):
+            await crowd.call("carol", "POST", ASK, status=204)
+            await mailed(server)
+        await crowd.call("carol", "PATCH", "/users/me", {"email": None, "password": PASSWORD})
+        await crowd.call("dave", "PATCH", "/users/me", {"email": "carol@example.org", "password": PASSWORD})
+        for _ in range(6):
+            assert await crowd.refused("dave", "POST", ASK, status=429) == "rate_limited"
+        assert server.empty
+        await crowd.call("dave", "PATCH", "/users/me", {"email": "dave@example.org", "password": PASSWORD})
+        await crowd.call("dave", "POST", ASK, status=204)
+        assert (await server.mail())["To"] == "dave@example.org"
+
+
 async def test_mail_that_cannot_be_sent_is_told_so(server: MailServer) -> None:
     """503 with a word on when to try again; later it works."""
     async with with_carol(server) as crowd:

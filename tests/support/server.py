@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 _ANNOUNCED = " listens on http://"
+_ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
 
@@ -65,7 +66,9 @@ class ServerProcess:
                 [sys.executable, "-m", self._module, "serve", *flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(_ROOT)},
+                # Not the checkout: what a server makes for itself where it is started belongs to the test.
+                cwd=self._folder,
             )
         self.starts += 1
         self.port = self._announced_port(self._process)
