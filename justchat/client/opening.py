@@ -13,6 +13,7 @@ import trio
 from justchat.client.address import parse_address
 from justchat.client.client import Client
 from justchat.client.conversation import Conversation
+from justchat.client.errors import ClientClosed
 from justchat.client.line import Line
 from justchat.client.sessions import LoginTokens
 from justchat.client.settings import ClientSettings
@@ -65,10 +66,12 @@ async def open_client(
             finally:
                 line.stop()
     except BaseExceptionGroup as group:
-        # One exception comes out as it is, so that callers can catch what their own block raised.
-        if len(group.exceptions) != 1:
+        # One exception comes out as it is, so that callers can catch what their own block raised; that the end of the
+        # client was told to whoever waited in the block is no news beside what ended it.
+        causes = [error for error in group.exceptions if not isinstance(error, ClientClosed)] or group.exceptions
+        if len(causes) != 1:
             raise
-        failure = group.exceptions[0]
+        failure = causes[0]
     if failure is not None:
         raise failure
 
@@ -93,5 +96,7 @@ def _token_source(token: str | TokenSource | None, logins: LoginTokens | None) -
     if (token is None) == (logins is None):
         raise ValueError("say who is calling with token= or with credentials=, and not with both")
     if isinstance(token, str):
+        if not token or not token.isprintable() or token != token.strip():
+            raise ValueError("a token is a word without blanks: was the end of a line read along with it?")
         return FixedToken(token)
     return token or logins  # type: ignore[return-value]  # exactly one is there

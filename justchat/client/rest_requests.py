@@ -32,9 +32,11 @@ class Requests:
     async def call(
         self, method: str, path: str, shape: type[T], *, body: Json | None = None, query: Query | None = None
     ) -> T:
-        """Ask, and decode the answer. Raises Refused, or OSError when the server cannot be reached."""
-        response = await self._api(method, path, body=body, query=query)
-        return msgspec.json.decode(response.content, type=shape)
+        """Ask, and decode the answer.
+
+        Raises Refused, or OSError when the server cannot be reached, also where something else answers in its place.
+        """
+        return _decoded(await self._api(method, path, body=body, query=query), shape)
 
     async def do(self, method: str, path: str, *, body: Json | None = None) -> None:
         """Ask for something that has no answer. Raises as `call` does."""
@@ -43,8 +45,7 @@ class Requests:
     async def upload(self, method: str, path: str, shape: type[T], *, content: bytes, media_type: str) -> T:
         """Send what is no JSON, and decode the answer. Raises as `call` does."""
         headers = {"Content-Type": media_type}
-        response = await self._api(method, path, content=content, headers=headers)
-        return msgspec.json.decode(response.content, type=shape)
+        return _decoded(await self._api(method, path, content=content, headers=headers), shape)
 
     async def raw(self, method: str, path: str) -> httpx.Response:
         """Ask for what stands outside the API, whatever the answer is. Raises OSError."""
@@ -81,7 +82,7 @@ class Requests:
             sent["Authorization"] = f"Bearer {self.token}"
         try:
             return await self._http.request(method, path, json=body, content=content, params=query, headers=sent)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise OSError(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from error
 
 
@@ -107,6 +108,15 @@ def moment(at: datetime | None) -> str | None:
     if at.tzinfo is None:
         raise ValueError("a time needs an offset: datetime.now(UTC), say")
     return at.isoformat()
+
+
+def _decoded(response: httpx.Response, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        # A proxy's page, say, which is gone later.
+        request = response.request
+        raise OSError(f"{request.method} {request.url.path}: not an answer of JustChat: {error}") from error
 
 
 def _problem(response: httpx.Response) -> Problem:

@@ -40,7 +40,9 @@ class RefreshTokens:
     """Tokens got by a refresh token, which is another one after each use.
 
     `on_change` is called with each new one before it is used: keep it in the place of the last, or a restarted program
-    has none that is good. Several clients may share one source, so that they share one session. Needs httpx.
+    has none that is good. Where it raises, nothing is given out, and it is called again with the next try: soon after
+    an OSError, such as a full disk; anything else ends the client. Several clients may share one source, so that they
+    share one session. Needs httpx.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class RefreshTokens:
         self._sign_in = sign_in or RestSignIn(parse_address(url))
         self._refresh_token = refresh_token
         self._on_change = on_change
+        self._is_kept = True  # `on_change` has taken the refresh token
         self._access_token: str | None = None
         self._good_until = 0.0
         # Asked for, and nothing heard: the server may count the refresh token as used, and repeats what it gave for it
@@ -61,6 +64,7 @@ class RefreshTokens:
         """Give the present token, or renew it. Raises Refused where the refresh token is not taken, or OSError."""
         seen = self._access_token
         async with self._turn:
+            self._hand_over()
             # Whoever had the turn before may have got what is asked for here.
             is_wanted = fresh and self._access_token == seen
             is_over = trio.current_time() >= self._good_until - EARLY_SECONDS
@@ -75,7 +79,13 @@ class RefreshTokens:
         self._good_until = trio.current_time() + session.expires_in
         if session.refresh_token is not None and session.refresh_token != self._refresh_token:
             self._refresh_token = session.refresh_token
-            self._on_change(session.refresh_token)
+            self._is_kept = False
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if not self._is_kept:
+            self._on_change(self._refresh_token)
+            self._is_kept = True
 
     async def _renew(self) -> str:
         session: Session | None = None

@@ -16,7 +16,7 @@ import { ReactionMenu } from "./reactions.js";
 import { Session } from "./session.js";
 import { Sidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
-import { notify } from "./toasts.js";
+import { hush, notify } from "./toasts.js";
 
 const session = new Session((reason) => leave(reason));
 const gate = new Gate(session, enter);
@@ -74,6 +74,7 @@ function leave(reason) {
   present = null;
   if (leaving) {
     dialogs.closeAll();
+    hush();
     manage.menu.close();
     leaving.chat.stop();
     if (reason === "asked") leaving.chat.unsent.forget();

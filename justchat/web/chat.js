@@ -22,7 +22,7 @@ export class Chat {
   active = null; // the open room
   listed = false; // the room list has been read
   limits = { body_max_characters: 4000, frame_max_bytes: 16_384 };
-  #covered = new Map(); // rooms the present connection subscribed to by itself -> {epoch, head_seq}
+  #covered = new Map(); // rooms the present connection subscribed to by itself -> {epoch, head_seq, unread}
   #listing = false;
   #asked = new Set(); // unknown rooms being looked up
   #behind = new Map(); // room -> last seq at the previous look
@@ -130,7 +130,8 @@ export class Chat {
       const { data } = await this.connection.ask({ type: "fetch", room: room.id, data: { before: oldest, limit: HISTORY } });
       if (room.epoch === epoch && room.oldest === oldest) room.prepend(data.events, data.more);
     } catch (refusal) {
-      if (refusal.code !== "unreachable") room.more = false;
+      if (refusal.passes) await pause(refusal);
+      else room.more = false;
     }
   }
 
@@ -153,8 +154,9 @@ export class Chat {
       return;
     }
     const room = new Room(info);
-    room.begin(info);
-    room.epoch = this.#covered.get(room.id)?.epoch ?? room.epoch;
+    const told = this.#covered.get(room.id);
+    room.begin(info, told);
+    room.epoch = told?.epoch ?? room.epoch;
     this.rooms.set(room.id, room);
     if (room.id === this.active) this.#load(room);
     else if (!this.#covered.has(room.id)) this.#listen(room);
@@ -246,8 +248,8 @@ export class Chat {
 
   #welcome({ limits, rooms }) {
     this.limits = { ...this.limits, ...limits };
-    for (const { id, epoch, head_seq: head } of rooms ?? []) {
-      this.#covered.set(id, { epoch, head_seq: head });
+    for (const { id, epoch, head_seq: head, unread } of rooms ?? []) {
+      this.#covered.set(id, { epoch, head_seq: head, unread });
       const room = this.rooms.get(id);
       if (!room) continue;
       room.head = Math.max(room.head, head);
@@ -264,15 +266,18 @@ export class Chat {
     if (room.loading || !this.connection.live) return;
     room.loading = true;
     this.onChange();
+    let again = false;
     try {
       const frame = await this.connection.ask({ type: "subscribe", room: room.id, data: { history: HISTORY } });
       if (frame.type === "subscribed") this.#snapshot(room, frame.data);
     } catch (refusal) {
       if (OUT.has(refusal.code)) this.remove(room.id);
-      else if (refusal.code !== "unreachable") this.onNotice(refusal);
+      else if (refusal.passes) again = await pause(refusal);
+      else this.onNotice(refusal);
     }
     room.loading = false;
     this.onChange();
+    if (again && room === this.room) this.#load(room);
   }
 
   #snapshot(room, data) {
@@ -383,3 +388,6 @@ export class Chat {
     }
   }
 }
+
+/** Wait until what was refused may be asked for again; true. */
+const pause = ({ againMs }) => new Promise((resolve) => setTimeout(resolve, againMs, true));

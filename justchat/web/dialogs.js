@@ -63,11 +63,12 @@ export class Dialogs {
     this.#find();
   }
 
-  /** Ask before something that cannot be undone; resolves to true or false. */
-  confirm({ title, text, yes }) {
+  /** Ask before something that cannot be undone, or (`danger` false) that can; resolves to true or false. */
+  confirm({ title, text, yes, danger = true }) {
     $("confirm-title").textContent = title;
     $("confirm-text").textContent = text;
     $("confirm-yes").textContent = yes;
+    $("confirm-yes").classList.toggle("danger", danger);
     const dialog = $("confirm-dialog");
     dialog.returnValue = "";
     dialog.showModal();

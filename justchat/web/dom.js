@@ -64,7 +64,8 @@ function repaint(node, fresh) {
   for (const name of node.getAttributeNames()) if (!fresh.hasAttribute(name)) node.removeAttribute(name);
   for (const name of fresh.getAttributeNames()) node.setAttribute(name, fresh.getAttribute(name));
   node.replaceChildren(...fresh.childNodes);
-  if (focused) node.querySelector(focused)?.focus({ preventScroll: true });
+  // Where the control is gone, the keyboard stays with what the row is in.
+  if (focused) (node.querySelector(focused) ?? node.closest("[tabindex]"))?.focus({ preventScroll: true });
 }
 
 /** A selector for a control within its row. */

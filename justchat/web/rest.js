@@ -1,6 +1,10 @@
 // One request to the REST API: JSON there and back, with a deadline, and every "no" as a Refusal.
 
 const DEADLINE_MS = 12_000;
+const AGAIN_MS = 1_500;
+const PASSING = new Set([
+  "room_overloaded", "room_unavailable", "storage_unavailable", "draining", "rate_limited", "slow_mode", "internal", "unreachable",
+]);
 
 /** An expected "no" of the server (or of the network: code `unreachable`). */
 export class Refusal extends Error {
@@ -11,6 +15,15 @@ export class Refusal extends Error {
     this.detail = problem.detail ?? problem.title ?? "";
     this.errors = problem.errors ?? [];
     this.retryAfterSeconds = problem.retry_after ?? null;
+  }
+
+  /** True if the same may be answered with "yes" later: after `againMs`. */
+  get passes() {
+    return PASSING.has(this.code);
+  }
+
+  get againMs() {
+    return (this.retryAfterSeconds ?? 0) * 1000 || AGAIN_MS;
   }
 }
 

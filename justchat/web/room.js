@@ -55,10 +55,13 @@ export class Room {
     return kind === "channel" ? "Only moderators write in this channel." : "You may not write in this room.";
   }
 
-  /** Begin with what the list of my rooms says: how far I have read, and what was said last. */
-  begin({ me, last_message: message }) {
-    this.unread = me?.unread ?? 0;
-    this.readSeq = me?.read_seq ?? this.last;
+  /**
+   * Begin with what the list of my rooms says: how far I have read, and what was said last. `told` is what the welcome says
+   * where it comes before the list, which is `unread` alone; a room that is new to me is read up to here.
+   */
+  begin({ me, last_message: message }, told = null) {
+    this.unread = me?.unread ?? told?.unread ?? 0;
+    this.readSeq = me?.read_seq ?? (told ? null : this.last);
     if (!message) return;
     const { id, seq, author, body, created_at: ts, deleted } = message;
     this.preview = { ts, seq, author, body, id, deleted };
@@ -70,9 +73,10 @@ export class Room {
     if (isMine) this.readSeq = seq;
   }
 
-  /** I may have read more of it on another device. */
+  /** I may have read more of it on another device, or have been told of the room before the list was there. */
   readElsewhere({ me, head_seq: head }) {
-    if (!(me?.read_seq > this.readSeq) || head !== this.last) return;
+    const isNews = this.readSeq === null ? Number.isInteger(me?.read_seq) : me?.read_seq > this.readSeq;
+    if (!isNews || head !== this.last) return;
     this.unread = me.unread;
     this.readSeq = me.read_seq;
   }

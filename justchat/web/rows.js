@@ -164,9 +164,10 @@ function unsentRow(room, item, at, first, context) {
 }
 
 function bubbleRow({ classes, first, own, name, face, at, quote, reactions, body, big, marks, tools, note = null }) {
-  const heading = first && !own ? h("p", { class: "who", data: { hue: "" } }, h("bdi", {}, name ?? "…")) : null;
+  const heading = first && !own
+    ? h("p", { class: "who", data: { hue: face.dataset.hue } }, h("bdi", {}, name ?? "…"))
+    : h("p", { class: "unseen" }, own ? "You" : (name ?? "…")); // for who listens, and sees no sides
   const when = h("time", { datetime: at.toISOString(), title: fullTime(at) }, clock(at));
-  if (heading) heading.dataset.hue = face.dataset.hue;
   return h("li", { class: ["row", first ? "first" : "", ...classes].filter(Boolean).join(" ") },
     own ? null : (face ?? h("span", { class: "avatar-gap" })),
     h("div", { class: "stack" },

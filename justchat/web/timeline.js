@@ -8,6 +8,7 @@ const NEAR_START = 400;
 const REVEAL_PAGES = 20;
 const FLASH_MS = 1_600;
 const WINDOW_MAX = 1_000; // events kept on screen while reading along
+const FOLLOWED = 300; // events in which the first new one is looked for
 
 export class Timeline {
   #shown = null; // the room on screen
@@ -54,7 +55,7 @@ export class Timeline {
     }
     if (this.#shown !== room.id) this.#enter(room);
     if (this.#stick && room.events.length > WINDOW_MAX) room.trim();
-    const anchor = this.#stick ? null : this.#anchor();
+    const anchor = this.#stick ? null : this.#anchor(room);
     reconcile(this.list, timelineRows(room, this.chat.unsent.of(room.id), this.#context()));
     this.#oldest = room.oldest;
     this.#renderEdges(room);
@@ -131,12 +132,16 @@ export class Timeline {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
-  /** The first row in sight: it must stay where it is when rows are put above it. */
-  #anchor() {
+  /**
+   * The first row in sight that has its place: it must stay where it is when rows are put above it. The line above what
+   * is new goes up with them to the first new message, and the eye goes with it, but not through all of a long past.
+   */
+  #anchor(room) {
     const edge = this.scroller.getBoundingClientRect().top;
+    const moves = room.events.length < FOLLOWED ? ".day" : ".day, .new-line";
     for (const node of this.list.children) {
       const { top, bottom } = node.getBoundingClientRect();
-      if (bottom > edge && !node.classList.contains("day")) return { node, top };
+      if (bottom > edge && !node.matches(moves)) return { node, top };
     }
     return null;
   }

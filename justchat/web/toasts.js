@@ -14,8 +14,22 @@ export function notify(what, action = null) {
   const note = h("p", { class: "toast" }, h("span", { dir: "auto" }, text));
   if (action) note.append(button(action, note));
   box.append(note);
+  lift(box);
   while (box.children.length > AT_ONCE) box.firstChild.remove();
   setTimeout(() => note.remove(), action ? STAY_WITH_ACTION_MS : STAY_MS);
+}
+
+/** Take away what is said: it is for nobody else to read or to press. */
+export function hush() {
+  $("toasts").replaceChildren();
+}
+
+/** Put the notes into the dialog that is open: what is outside of it can neither be seen well nor pressed. */
+function lift(box) {
+  const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
+  if (box.parentNode === (dialog ?? document.body)) return;
+  (dialog ?? document.body).append(box);
+  dialog?.addEventListener("close", () => lift(box), { once: true });
 }
 
 function button({ label, run }, note) {

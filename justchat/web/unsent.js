@@ -4,10 +4,6 @@
 import { waitWords } from "./text.js";
 
 const ACK_MS = 10_000;
-const AGAIN_MS = 1_500;
-const PASSING = new Set([
-  "room_overloaded", "room_unavailable", "storage_unavailable", "draining", "rate_limited", "slow_mode", "internal", "unreachable",
-]);
 const SAID_ALOUD = new Set(["forbidden", "muted", "banned", "archived"]);
 
 export class Unsent {
@@ -90,7 +86,7 @@ export class Unsent {
     const item = this.#find(id);
     if (!item) return false;
     this.#landed(item.room, id);
-    if (PASSING.has(refusal.code)) this.#putOff(item, refusal);
+    if (refusal.passes) this.#putOff(item, refusal);
     else {
       const reason = this.words(item.room, refusal);
       if (SAID_ALOUD.has(refusal.code)) this.onNotice(reason);
@@ -100,12 +96,12 @@ export class Unsent {
     return true;
   }
 
-  #putOff(item, { code, retryAfterSeconds: wait }) {
+  #putOff(item, { code, againMs, retryAfterSeconds: wait }) {
     if (code === "slow_mode" && wait && !item.told) {
       item.told = true;
       this.onNotice(`This room is in slow mode: your message goes out in ${waitWords(wait)}.`);
     }
-    this.#pause(item.room, (wait ?? 0) * 1000 || AGAIN_MS);
+    this.#pause(item.room, againMs);
   }
 
   retry(id) {

@@ -89,3 +89,25 @@ async def test_who_is_calling_has_to_be_said_once() -> None:
     with pytest.raises(ValueError):
         async with open_client("http://127.0.0.1:1", token="t", credentials=("a", "b")):
             pass
+
+
+@pytest.mark.parametrize("token", ["", "jc_x\n", " jc_x", "jc\0x"])
+async def test_what_is_no_token_is_refused_before_anything_is_sent(token: str) -> None:
+    """Such as one that was read from a file with the end of its line: no header can hold it."""
+    with pytest.raises(ValueError, match="a word without blanks"):
+        async with open_client("http://127.0.0.1:1", token=token):
+            pass
+
+
+class Broken:
+    """A source with a bug in it."""
+
+    async def token(self, *, fresh: bool) -> str | None:
+        raise LookupError("a bug")
+
+
+async def test_a_bug_in_the_source_of_tokens_comes_out_as_it_is() -> None:
+    """And not in a group beside the news that the client has ended, which the same bug caused."""
+    with pytest.raises(LookupError, match="a bug"):
+        async with open_client("http://127.0.0.1:1", token=Broken()):
+            pass

@@ -148,6 +148,28 @@ async def test_a_restarted_program_goes_on_with_what_it_kept(autojump_clock: Moc
     assert desk.reuses == 0
 
 
+async def test_what_the_application_could_not_keep_is_handed_to_it_again(autojump_clock: MockClock) -> None:
+    """A full disk costs no session: nothing is given out until the new refresh token is kept."""
+    desk = Desk()
+    kept = [desk.begin().refresh_token or ""]
+    is_full = True
+
+    def keep(refresh_token: str) -> None:
+        if is_full:
+            raise OSError("no space left")
+        kept.append(refresh_token)
+
+    source = RefreshTokens(URL, kept[0], keep, sign_in=desk)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no space left"):
+            await source.token(fresh=False)
+    is_full = False
+    assert desk.accepts_for(await source.token(fresh=False)) > 590
+    await trio.sleep(GRACE_SECONDS + 1)
+    assert desk.would_renew(kept[-1])
+    assert (desk.refreshes, len(kept)) == (1, 2)
+
+
 async def test_after_an_unheard_answer_the_next_call_asks_again_though_the_token_is_good(
     autojump_clock: MockClock,
 ) -> None:

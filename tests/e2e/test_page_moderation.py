@@ -172,6 +172,7 @@ def test_a_link_lets_somebody_in_until_it_is_revoked(
     expect(page.locator("#invite-list .item")).to_contain_text(["For a moderator"])
     cid = Window(browser, address)
     cid.sign_up("cid", display_name="Cid")
+    expect(cid.page.locator("#confirm-yes")).not_to_contain_class("danger")
     cid.page.click("#confirm-yes")
     expect(cid.page.locator("#room-name")).to_have_text(place.name)
     assert "#/i/" not in cid.page.url

@@ -61,3 +61,15 @@ def test_the_files_that_the_readme_points_at_exist() -> None:
     links = re.findall(r"\]\(((?!http)[^)#]+)\)", README.read_text())
     assert len(links) >= 8
     assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+@pytest.mark.thorough
+def test_a_taken_port_is_said_in_one_line_with_what_to_do(shared_server: ServerProcess) -> None:
+    """As the second server on a machine meets it."""
+    command = [sys.executable, "-m", "justchat", "serve", "--database", "memory://", "--port", str(shared_server.port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"justchat: cannot listen on port {shared_server.port} of 127.0.0.1: Address already in use"
+        " (--port and --host take others)"
+    )

@@ -32,7 +32,7 @@ export class Manage {
 
   /** Come into a room by an invite, if that is wanted, and open it. */
   async arrive(code) {
-    const question = { title: "Come in by this invite?", text: "You become a member of the room that it is for.", yes: "Come in" };
+    const question = { title: "Come in by this invite?", text: "You become a member of the room that it is for.", yes: "Come in", danger: false };
     if (!(await this.confirm(question))) return;
     await this.attempt(async () => {
       const info = await this.#deeds.accept(code);
