@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Literal
 
 import trio
@@ -192,11 +193,13 @@ class Accounts:
             return _DISABLED
         session = await self.sessions.start(user, device)
         now = await self._directory.user(user.id)
-        if now is None or now.disabled or now.password_hash != user.password_hash:
+        if now is None or now.disabled or not await self._is_still(password, now, before=user):
             # The password was changed while it was checked: whoever ended all sessions then could not see this one.
             await self.sessions.end(user.id, only=[session.session])
             logger.info("event=login_refused user=%s address=%s reason=changed", user.id, device.address)
             return _UNAUTHENTICATED
+        if self.passwords.is_weaker(now.password_hash):
+            await self._strengthen(now, password)
         return session
 
     async def check_password(self, user: UserRecord, password: str, *, address: str) -> Refusal | None:
@@ -277,6 +280,20 @@ class Accounts:
         await self.sessions.end(user.id, keep=keep)
         logger.info("event=password_changed user=%s", user.id)
         return None
+
+    async def _is_still(self, password: str, now: UserRecord, *, before: UserRecord) -> bool:
+        """Tell whether it is still the password, which may have another hash by now."""
+        return (
+            now.password_hash == before.password_hash or await self.passwords.check(password, now.password_hash) is True
+        )
+
+    async def _strengthen(self, user: UserRecord, password: str) -> None:
+        """Hash a password anew, at the present cost. What keeps this from being done is no matter: they come again."""
+        password_hash = await self.passwords.hash(password)
+        if isinstance(password_hash, Refusal):
+            return
+        with suppress(Conflict, StorageUnavailable):
+            await self._directory.change_user(replace(user, password_hash=password_hash, rev=user.rev + 1))
 
     async def _proven(self, who: _Login, password: str) -> UserRecord | Refusal:
         """Give the user whose password it is; the throttle is asked first and told the outcome."""

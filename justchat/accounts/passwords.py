@@ -77,6 +77,11 @@ class Passwords:
         self._checks += 1
         return possible and fits
 
+    def is_weaker(self, password_hash: str) -> bool:
+        """Tell whether a hash was made at a lower cost than hashes are made at now."""
+        # $2b$12$…: the second part is the cost.
+        return int(password_hash.split("$")[2]) < self._cost
+
     def statistics(self) -> PasswordStatistics:
         """Say how busy the threads are and what has been done."""
         running = self._limiter.borrowed_tokens

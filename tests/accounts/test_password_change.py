@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from msgspec.structs import replace
 
 from justchat.accounts.identity import Scope
+from justchat.accounts.passwords import Passwords
 from justchat.accounts.personal_tokens import MadeToken
 from justchat.accounts.sessions import SignedIn
 from justchat.wire.errors import ErrorCode, Refusal
@@ -148,13 +150,61 @@ async def test_a_login_by_the_former_password_does_not_outlive_a_change_at_the_s
     house = House()
     here = await house.register()
     kept = list(house.store.sessions)
+    another = await house.passwords.hash(BETTER)
 
     def change_meanwhile(call: str) -> None:
         if call == "create_session":
             now = house.store.users[here.user.id]
-            house.change(now.id, **{what: "another" if what == "password_hash" else True}, rev=now.rev + 1)
+            house.change(now.id, **{what: another if what == "password_hash" else True}, rev=now.rev + 1)
 
     house.stored.before = change_meanwhile
     refused(await house.login(), ErrorCode.UNAUTHENTICATED)
     assert list(house.store.sessions) == kept
     assert len(house.ended) == 1
+
+
+async def test_a_hash_of_a_lower_cost_is_made_anew_by_a_login() -> None:
+    """Raising the cost reaches the accounts that are there: each once, whoever else logs in at the same moment."""
+    house = House()
+    here = await house.register()
+    house.accounts.passwords = Passwords(cost=5, threads=2)
+    answers: list[SignedIn | Refusal] = []
+
+    async def log_in() -> None:
+        answers.append(await house.login())
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(log_in)
+    assert [type(answer) for answer in answers] == [SignedIn] * 3
+    stored = house.store.users[here.user.id]
+    assert (stored.password_hash[:7], stored.rev) == ("$2b$05$", here.user.rev + 1)
+    assert isinstance(await house.login(), SignedIn)
+    assert house.store.users[here.user.id] == stored
+    assert house.ended == []
+    refused(await house.login(BETTER), ErrorCode.UNAUTHENTICATED)
+
+
+async def test_a_hash_that_cannot_be_made_anew_hinders_no_login() -> None:
+    """The store takes no change, or the line is full: the next login tries again."""
+    house = House()
+    here = await house.register()
+    house.accounts.passwords = Passwords(cost=5, threads=2)
+    house.directory.cut_off = "before"
+    assert isinstance(await house.login(), SignedIn)
+    assert house.store.users[here.user.id] == here.user
+
+
+async def test_a_hash_that_was_made_anew_meanwhile_is_of_the_same_password() -> None:
+    """Who logs in at that moment is not taken for somebody who knows a former one."""
+    house = House()
+    here = await house.register()
+    anew = await house.passwords.hash(PASSWORD)
+
+    def make_anew(call: str) -> None:
+        if call == "create_session":
+            house.change(here.user.id, password_hash=anew, rev=here.user.rev + 1)
+
+    house.stored.before = make_anew
+    assert isinstance(await house.login(), SignedIn)
+    assert house.ended == []
