@@ -53,6 +53,8 @@ class Outages:
         """How many outages the server has admitted."""
         self.in_commit = 0
         """How many backends died in the middle of a COMMIT."""
+        self.in_doubt = 0
+        """How often a room began anew, not knowing what had become of its batch; as of `settled`."""
         self.well_again: dict[str, float] = {}
         """The longest that it took after a fault had gone."""
         self.slowest_call_seconds = 0.0
@@ -177,6 +179,7 @@ class Outages:
 
     async def _backend(self) -> dict[str, Any]:
         actors = await asyncio.to_thread(self._api.actors)
+        self.in_doubt = actors["supervisor"]["restarts"]
         backend: dict[str, Any] = actors["storage"]["backend"]
         return backend
 
