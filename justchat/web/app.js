@@ -13,6 +13,7 @@ import { codeInAddress } from "./manage/invites.js";
 import { Manage } from "./manage/manage.js";
 import { People } from "./people.js";
 import { ReactionMenu } from "./reactions.js";
+import { Report } from "./report.js";
 import { Session } from "./session.js";
 import { Sidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
@@ -23,6 +24,10 @@ const gate = new Gate(session, enter);
 let present = null; // {chat, commands, sidebar, timeline, composer, details, menu} while signed in
 const dialogs = new Dialogs(() => present);
 const manage = new Manage({ context: () => present, confirm: (question) => dialogs.confirm(question), attempt });
+const report = new Report({
+  send: (message, reason) => present.commands.report(message, reason),
+  name: (id) => present.chat.people.name(id),
+});
 const account = new Account({ session, context: () => present, confirm: (question) => dialogs.confirm(question), onProfile: showMe });
 let redraw = null;
 
@@ -195,6 +200,7 @@ function messageActs(menu) {
     edit: (message) => present.composer.change(message),
     pin: (message) => pin(message, true),
     unpin: (message) => pin(message, false),
+    report: (message) => report.open(message),
     delete: (message) => deleteMessage(message),
     quote: (id) => reveal(id),
   };

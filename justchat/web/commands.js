@@ -47,6 +47,11 @@ export class Commands {
     return this.session.call("DELETE", `/messages/${message.id}`);
   }
 
+  /** Tell the moderators of its room about a message. */
+  report(message, reason) {
+    return this.session.call("POST", `/messages/${message.id}/reports`, { body: { reason } });
+  }
+
   /** Change a text, unless somebody changed it since it was seen. */
   editMessage(message, body) {
     return this.#ask("edit", message, { body, rev: message.rev });

@@ -55,7 +55,7 @@ export class Details {
     show($("act-add"), !direct && room.may("members.invite"));
     show($("act-invite"), !direct && room.may("members.invite"));
     show($("act-settings"), !direct && !archived && room.may("room.edit"));
-    show($("act-moderation"), !direct && (room.may("members.ban") || room.may("members.mute")));
+    show($("act-moderation"), !direct && ["messages.delete_any", "members.ban", "members.mute"].some((right) => room.may(right)));
     show($("act-archive"), !direct && room.may("room.edit"));
     $("act-archive-text").textContent = archived ? "Use again" : "Archive";
     show($("act-delete"), !direct && room.may("room.delete"));

@@ -96,9 +96,13 @@ function toolsFor(room, { own, pinned }) {
     room.silence === null ? "reply" : null,
     own && room.may("messages.edit_own") ? "edit" : null,
     room.may("messages.pin") ? (pinned ? "unpin" : "pin") : null,
+    !own && isModerated(room) ? "report" : null,
     room.may(own ? "messages.delete_own" : "messages.delete_any") ? "delete" : null,
   ].filter(Boolean);
 }
+
+/** True if there is somebody who sees reports: not between two people, and not while the room is archived. */
+const isModerated = ({ info }) => info.kind !== "direct" && !info.settings?.archived;
 
 const TOOLS = {
   "add-reaction": ["smile", "React"],
@@ -106,6 +110,7 @@ const TOOLS = {
   edit: ["pencil", "Edit message"],
   pin: ["pin", "Pin message"],
   unpin: ["unpin", "Take the pin off"],
+  report: ["flag", "Report message…"],
   delete: ["bin", "Delete message"],
 };
 

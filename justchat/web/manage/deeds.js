@@ -1,5 +1,7 @@
 // What those who run a room can do in it. Each rejects with a Refusal; the chat hears of the outcome by itself.
 
+const REPORTS = 20; // on a page: their authors are asked for in one go
+
 export class Deeds {
   constructor(session) {
     this.session = session;
@@ -37,6 +39,19 @@ export class Deeds {
 
   mutes(room) {
     return this.session.all(`/rooms/${room.id}/mutes`, { limit: 100 }, 500);
+  }
+
+  /** One page of what was reported: {items, authors, cursor}, the authors as users. */
+  async reports(room, cursor = null) {
+    const query = { limit: REPORTS, ...(cursor ? { cursor } : {}) };
+    const { items, next_cursor: next } = await this.session.call("GET", `/rooms/${room.id}/reports`, { query });
+    const ids = [...new Set(items.map(({ message }) => message.author))];
+    const { items: authors } = ids.length > 0 ? await this.session.call("GET", "/users", { query: { ids: ids.join(",") } }) : { items: [] };
+    return { items, authors, cursor: next ?? null };
+  }
+
+  dismiss(room, message, user) {
+    return this.#call("DELETE", room, `reports/${message.id}/${user.id}`);
   }
 
   invites(room) {

@@ -4,6 +4,7 @@ import { Deeds } from "./deeds.js";
 import { Invites } from "./invites.js";
 import { MemberMenu } from "./member_menu.js";
 import { Moderation } from "./moderation.js";
+import { Reports } from "./reports.js";
 import { actsOn } from "./rights.js";
 import { RoomSettings } from "./room_settings.js";
 import { Sanction } from "./sanction.js";
@@ -15,7 +16,8 @@ export class Manage {
     const deeds = () => this.#deeds;
     this.menu = new MemberMenu((act, room, member) => this.#do(act, room, member));
     this.sanction = new Sanction({ deeds });
-    this.moderation = new Moderation({ deeds });
+    this.reports = new Reports({ deeds, context, confirm, sanction: this.sanction });
+    this.moderation = new Moderation({ deeds, reports: this.reports, sanction: this.sanction });
     this.invites = new Invites({ deeds });
     this.settings = new RoomSettings({ change: (room, fields) => this.context().commands.change(room, fields) });
   }

@@ -1,4 +1,4 @@
-// Who is banned from a room and who is muted in it, and taking that back.
+// Moderating a room: what was reported in it; who is banned from it and who is muted in it, and taking that back.
 
 import { $, h, pressed, reconcile, show } from "../dom.js";
 import { attemptIn, clearProblems } from "../forms.js";
@@ -12,9 +12,11 @@ const SIDES = {
 export class Moderation {
   #room = null;
 
-  constructor({ deeds }) {
-    this.deeds = deeds;
+  /** `reports` is the part of the dialog about them; `sanction` the dialog that mutes and bans. */
+  constructor({ deeds, reports, sanction }) {
+    Object.assign(this, { deeds, reports });
     this.dialog = $("moderation-dialog");
+    sanction.dialog.addEventListener("close", () => this.dialog.open && this.#lookAround());
     for (const side of Object.keys(SIDES)) $(`${side}-list`).addEventListener("click", (event) => this.#undo(side, event));
   }
 
@@ -23,6 +25,11 @@ export class Moderation {
     clearProblems(this.dialog);
     for (const side of Object.keys(SIDES)) this.#render(side, []);
     this.dialog.showModal();
+    this.reports.open(room);
+    return this.#lookAround();
+  }
+
+  #lookAround() {
     return attemptIn(this.dialog, () => Promise.all(Object.keys(SIDES).map((side) => this.#look(side))));
   }
 
@@ -45,6 +52,7 @@ export class Moderation {
       return { key: user.id, sign: JSON.stringify(item), build };
     }));
     show($(`${side}-none`), items.length === 0);
+    this.reports.learn(side, items.map(({ user }) => user.id));
   }
 
   async #undo(side, event) {

@@ -15,17 +15,17 @@ export function rolesToGive(room) {
   return room.may("roles.manage") ? RANKS.slice(0, mine + 1).reverse() : ["member"];
 }
 
-/** What I can do to a member: {act, text, role?, danger?} each, empty for myself and for whoever stands too high. */
-export function actsOn(room, { user, role }, me) {
+/**
+ * What I can do to a member: {act, text, role?, danger?} each, empty for myself and for whoever stands too high. `muted`
+ * tells whether they are muted, where that is known better than by the room.
+ */
+export function actsOn(room, { user, role }, me, muted = room.mutes?.some((mute) => mute.user.id === user.id)) {
   if (room.info.kind === "direct" || user.id === me.id || !standsAbove(room.info.me?.role, role)) return [];
   const found = [];
   if (room.may("roles.manage")) {
     for (const other of rolesToGive(room)) if (other !== role) found.push({ act: "role", role: other, text: `Make ${roleWord(other)}` });
   }
-  if (room.may("members.mute")) {
-    const muted = room.mutes?.some((mute) => mute.user.id === user.id);
-    found.push(muted ? { act: "unmute", text: "Let speak again" } : { act: "mute", text: "Mute…" });
-  }
+  if (room.may("members.mute")) found.push(muted ? { act: "unmute", text: "Let speak again" } : { act: "mute", text: "Mute…" });
   if (room.may("members.remove")) found.push({ act: "remove", text: "Take out of the room", danger: true });
   if (room.may("members.ban")) found.push({ act: "ban", text: "Ban…", danger: true });
   return found;
