@@ -18,7 +18,7 @@ from tests.support.rest import PASSWORD, Caller, register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 SECRET = "a secret that must go"
 DEADLINE_SECONDS = 15.0

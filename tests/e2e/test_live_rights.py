@@ -23,7 +23,7 @@ from tests.support.rest import PASSWORD, Caller, log_in, register
 from tests.support.server import ServerProcess, running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 SECONDS = 2.0
 REVOKED, EXPIRED, UNAUTHENTICATED = 4502, 4005, 4501
 

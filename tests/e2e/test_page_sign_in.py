@@ -15,7 +15,7 @@ from tests.e2e.page_line import Line, data_of
 from tests.support.browser import PASSWORD, WAIT_MS, Window
 from tests.support.server import running_server
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
+pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 SPOIL_TOKEN = """() => {
   const session = JSON.parse(sessionStorage.getItem("justchat.session"));

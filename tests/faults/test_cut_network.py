@@ -14,7 +14,7 @@ from tests.faults.lossy_proxy import LossyProxy, Network
 from tests.faults.rig import Rig, plain_rig
 from tests.faults.seeds import seed_of
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 HEARTBEAT_SECONDS, PONG_SECONDS = 1.0, 1.0
 # For those who vanish with something still on its way to them: nobody can tell them from slow readers.

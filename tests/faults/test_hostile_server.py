@@ -20,7 +20,7 @@ from tests.faults.seeds import seed_of
 from tests.faults.sender import Sender
 from tests.support.hostile import KINDS, Target, attack
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 PATIENCE_SECONDS = 5.0
 SETTLE_SECONDS = 15.0

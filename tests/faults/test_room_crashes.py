@@ -23,7 +23,7 @@ from tests.faults.rig import Rig, faulty_rig
 from tests.faults.seeds import seed_of
 from tests.faults.switches import POISON
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 PROBE_SECONDS = 1.0
 INTENSITY = 2

@@ -22,7 +22,7 @@ from tests.faults.rig import Rig, plain_rig
 from tests.faults.seeds import seed_of
 from tests.faults.sender import Sender
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 OUTBOX_ITEMS = 64
 # About as many as a second brings, so that a pause of the whole machine is not taken for a slow reader.

@@ -25,7 +25,7 @@ from tests.faults.seeds import seed_of
 from tests.support.backends import REQUIRE_ALL
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 DISK_MIB = 32
 ASK_SECONDS = 2.0

@@ -9,7 +9,7 @@ import pytest
 from bench.crowd import CrowdSize, Load, crowd
 from bench.target import justchat_target
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 CLIENTS = 1000
 GOAL_MS = 50.0

@@ -13,7 +13,7 @@ from tests.support.rest import Caller, register
 from tests.support.server import running_server
 from tests.support.talker import Talker
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 AT_ONCE_SECONDS = 1.0
 # A database that says nothing is waited for so long at most; by default it is five seconds.

@@ -13,7 +13,7 @@ from storage.migrations import load_migrations
 from tests.support.rest import PASSWORD, Caller, register
 from tests.support.server import ServerProcess, running_server
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 LATEST = len(load_migrations("sqlite"))
 # From the first release all steps are made; the ones between are tried where there is more time.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from trio.testing import MockClock
 
-from justchat.rooms.commands import PostMessage
+from justchat.rooms.commands import LeaveRoom, PostMessage
 from tests.rooms.command_values import Chance, seeds
 from tests.rooms.model_play import AFTER_COMMIT, Play
 from tests.rooms.reference_model import DAY, EVERYBODY
@@ -106,6 +106,18 @@ class Story(RuleBasedStateMachine):
         self.a_connection_is_lost(user)
         self.people_talk(count)
         self.somebody_listens(user, slow)
+
+    @rule()
+    def somebody_says_it_twice(self) -> None:
+        post = Chance(self.random).post()
+        self.steps += [lambda play: play.serve([post])] * 2
+
+    @rule(user=people, count=st.integers(1, 6))
+    def somebody_goes_who_still_listens(self, user: str, count: int) -> None:
+        self.somebody_listens(user, slow=False)
+        # Among what others say: before and after it.
+        batch = [Chance(self.random).command(), LeaveRoom(user), *(Chance(self.random).command() for _ in range(count))]
+        self.steps.append(lambda play: play.serve(batch))
 
     @rule()
     def the_server_is_restarted(self) -> None:
