@@ -51,6 +51,20 @@ class FakeHandshake:
         self.rejected = status, problem["code"]
 
 
+def hold_up_greetings(house: House) -> trio.Event:
+    """Have whoever says hello from now on get the list of their rooms as it is then, but only when the event is set."""
+    directory, gate = house.services.directory, trio.Event()
+
+    class Slow:
+        async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> object:
+            page = await directory.rooms_of(user, cursor=cursor, limit=limit)
+            await gate.wait()
+            return page
+
+    house.services.directory = Slow()  # type: ignore[assignment]
+    return gate
+
+
 class Entrance:
     """A greeter over a house, with two users who have tokens."""
 
@@ -233,15 +247,7 @@ async def test_a_membership_that_begins_or_ends_before_welcome_is_followed_as_it
         house = entrance.house
         await house.create(room="r_1")
         await house.create(BOB, room="r_2")
-        directory, gate = house.services.directory, trio.Event()
-
-        class Slow:
-            async def rooms_of(self, user: str, *, cursor: str | None, limit: int) -> object:
-                page = await directory.rooms_of(user, cursor=cursor, limit=limit)
-                await gate.wait()
-                return page
-
-        house.services.directory = Slow()  # type: ignore[assignment]
+        gate = hold_up_greetings(house)
         socket = await entrance.greeted(subscribe="all")
         await house.command(AddMember(OWNER, BOB), room="r_1")
         await house.command(RemoveMember(OWNER, BOB), room="r_2")
@@ -275,14 +281,7 @@ async def test_goodbye_before_welcome_ends_the_connection(autojump_clock: object
     """A stop that meets a connection between hello and welcome leaves nothing behind."""
     async with open_entrance() as entrance:
         await entrance.house.create(BOB)
-        directory, gate = entrance.house.services.directory, trio.Event()
-
-        class Slow:
-            async def rooms_of(self, *names: str, **options: object) -> object:
-                await gate.wait()
-                return await directory.rooms_of(*names, **options)  # type: ignore[arg-type]
-
-        entrance.house.services.directory = Slow()  # type: ignore[assignment]
+        gate = hold_up_greetings(entrance.house)
         socket = await entrance.greeted(subscribe="all")
         (connection,) = entrance.house.index
         connection.say_goodbye()
@@ -296,14 +295,7 @@ async def test_goodbye_before_welcome_ends_the_connection(autojump_clock: object
 async def test_news_that_come_between_hello_and_welcome_are_told_after_it(autojump_clock: object) -> None:
     """Welcome is the first frame, also of who came so late that the token is about to end: then in their order."""
     async with open_entrance() as entrance:
-        directory, gate = entrance.house.services.directory, trio.Event()
-
-        class Slow:
-            async def rooms_of(self, *names: str, **options: object) -> object:
-                await gate.wait()
-                return await directory.rooms_of(*names, **options)  # type: ignore[arg-type]
-
-        entrance.house.services.directory = Slow()  # type: ignore[assignment]
+        gate = hold_up_greetings(entrance.house)
         socket = await entrance.greeted()
         for number in range(3):
             entrance.house.index.tell(BOB, b'{"type":"news","seq":%d}' % number)

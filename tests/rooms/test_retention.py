@@ -9,7 +9,7 @@ from justchat.rooms.commands import PinMessage, UpdateRoom
 from justchat.rooms.items import ItemKind
 from justchat.wire.events import SettingsChanges
 from storage.records import ItemRecord
-from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, World, message, open_world
+from tests.rooms.world import OWNER, ROOM, CrashOnce, SwitchedJournal, World, message, open_world
 
 DAY_SECONDS = 86_400
 # Half a day: often enough for what is swept once a day.
@@ -100,22 +100,15 @@ async def test_a_long_history_is_trimmed_in_steps(autojump_clock: object, monkey
 @pytest.mark.parametrize("point", ["before_commit", "after_commit", "after_fan_out", "before_keep", "after_keep"])
 async def test_a_sweep_that_crashes_is_made_again(autojump_clock: object, point: str) -> None:
     """Wherever it is cut off: history is trimmed once, and the next sweep is set."""
-    armed = False
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed
-        if armed and at == point:
-            armed = False
-            raise Crash(point)
-
-    async with open_world(fault=fault, timekeeper_seconds=SELDOM) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash, timekeeper_seconds=SELDOM) as world:
         await world.create()
         await world.do(message("old"))
         await trio.sleep(50 * DAY_SECONDS)
         await keep_for(world, 30)
-        armed = True
+        crash.armed = True
         await trio.sleep(60)
-        assert not armed
+        assert not crash.armed
         assert (await world.history())[3:] == ["history.trimmed"]
         (next_sweep,) = await world.items(ItemKind.SWEEP)
         assert _days_ahead(next_sweep) == pytest.approx(1, abs=0.01)

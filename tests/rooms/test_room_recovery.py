@@ -26,7 +26,7 @@ from justchat.rooms.room_actor import FAULT_POINTS
 from justchat.wire.errors import ErrorCode, Refusal
 from storage.errors import Conflict, OutcomeUnknown, StorageUnavailable
 from storage.records import Append, MessageRecord
-from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, catch_up, message, open_world
+from tests.rooms.world import OWNER, ROOM, Crash, CrashOnce, SwitchedJournal, catch_up, message, open_world
 
 
 @pytest.mark.parametrize("committed", [True, False])
@@ -64,29 +64,21 @@ async def test_a_second_writer_is_noticed_and_the_journal_does_not_fork(autojump
 @pytest.mark.parametrize("point", FAULT_POINTS)
 async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(autojump_clock: object, point: str) -> None:
     """Every sender is answered with the true seq; every subscriber is served from where it stood."""
-    armed = False
-    hits = 0
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed, hits
-        if armed and at == point:
-            armed, hits = False, hits + 1
-            raise Crash(point)
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash) as world:
         await world.create("u_2")
         _, sink = await world.attach()
         for number in range(20):
-            armed = point != "loading"
+            crash.armed = point != "loading"
             if point == "loading":
                 world.rooms.crash(ROOM, Crash("from outside"))
-                armed = True
+                crash.armed = True
             answer = await world.room().post(message(f"m{number}"))
             assert isinstance(answer, Accepted), answer
             assert answer.seq == number + 2
             await catch_up(world, sink)
             await trio.sleep(40)  # healthy for long enough that the next restart is immediate again
-        assert hits == 20
+        assert crash.hits == 20
         assert sink.seqs == list(range(2, 22))
         entries = await world.journal.read(ROOM, after=0, limit=100)
         assert [entry.seq for entry in entries] == list(range(1, 22))
@@ -150,18 +142,11 @@ async def test_a_crash_loop_parks_this_room_only_and_a_probe_brings_it_back(auto
 
 async def test_a_removal_during_a_crash_still_ends_the_subscription_at_its_seq(autojump_clock: object) -> None:
     """Committed but never fanned out: the reloaded room cuts the user at the removal, not before and not after."""
-    armed = False
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed
-        if armed and at == "after_commit":
-            armed = False
-            raise Crash("between commit and fan-out")
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce("after_commit")
+    async with open_world(fault=crash) as world:
         await world.create("u_2")
         _, sink = await world.attach("u_2")
-        armed = True
+        crash.armed = True
         await world.room().post(RemoveMember(OWNER, "u_2"))
         await world.room().post(message("after"))
         assert sink.seqs == []
@@ -174,18 +159,11 @@ async def test_a_ban_cuts_at_its_own_seq_also_where_visits_end_in_the_same_batch
     autojump_clock: object, point: str
 ) -> None:
     """The member who is banned was one when the room became private; the visitor was none, and hears no more."""
-    armed = False
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed
-        if armed and at == point:
-            armed = False
-            raise Crash(point)
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash) as world:
         await world.create("u_2", visibility=Visibility.PUBLIC)
         (_, owner), (_, member), (_, visitor) = [await world.attach(user) for user in (OWNER, "u_2", "u_3")]
-        armed = True
+        crash.armed = True
         replies: list[Reply[object]] = []
         for command in (
             UpdateRoom(OWNER, visibility=Visibility.PRIVATE), message("among us", actor="u_2"), BanMember(OWNER, "u_2"),

@@ -26,7 +26,7 @@ from justchat.wire.events import RoomSettings, SettingsChanges
 from storage.errors import OutcomeUnknown, StorageUnavailable
 from storage.memory import MemoryDirectory
 from storage.records import DropItem, PutItem, UserRecord
-from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, World, message, open_world, virtual_ms
+from tests.rooms.world import OWNER, ROOM, CrashOnce, SwitchedJournal, World, message, open_world, virtual_ms
 
 
 class FlakyDirectory(MemoryDirectory):
@@ -180,19 +180,12 @@ async def test_a_store_that_does_not_keep_refuses_and_crashes_nobody(
 @pytest.mark.parametrize("point", ["before_keep", "after_keep"])
 async def test_a_crash_while_it_is_kept_is_not_noticed(autojump_clock: object, point: str) -> None:
     """The command in hand is decided again; a repeat finds what the first one wrote."""
-    armed = False
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed
-        if armed and at == point:
-            armed = False
-            raise Crash(point)
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash) as world:
         await world.create()
-        armed = True
+        crash.armed = True
         await world.do(later())
-        assert not armed
+        assert not crash.armed
         await trio.sleep(100)
         assert await world.history() == ["room.created", "message.created"]
         assert world.restarts() == 1

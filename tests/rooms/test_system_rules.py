@@ -34,7 +34,7 @@ from justchat.wire.events import (
 )
 from storage.records import MemberRecord
 from tests.rooms.scenes import ACTOR, BANNED, CONTEXT, MUTED, NOBODY, NOW, ROOM, THUMB, USERS, after, outcome, room
-from tests.rooms.world import OWNER, Crash, World, message, open_world
+from tests.rooms.world import OWNER, CrashOnce, World, message, open_world
 
 ADMIN = "u_server_admin"
 
@@ -291,18 +291,11 @@ async def test_everybody_hears_who_went_and_whose_the_room_is_now(autojump_clock
 @pytest.mark.parametrize("point", ["before_commit", "after_commit", "before_fan_out", "after_fan_out"])
 async def test_a_step_that_was_cut_off_is_taken_once(autojump_clock: object, point: str) -> None:
     """The room crashes around each commit: what comes of it is the same, and every step is there once."""
-    armed = False
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed
-        if armed and at == point:
-            armed = False
-            raise Crash(point)
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash) as world:
         await world.create("u_2")
         for _ in range(4):
-            armed = True
+            crash.armed = True
             await world.do(EndMembership(SYSTEM, OWNER, ("u_2",)))
         assert await world.history() == ["room.created", "member.role_changed", "member.removed"]
         assert world.restarts() >= 1

@@ -16,7 +16,7 @@ from justchat.rooms.queries import Access
 from justchat.rooms.room_actor import FAULT_POINTS, TIMER_POINTS, RoomLimits
 from storage.errors import StorageUnavailable
 from storage.records import Append, ItemRecord, PutItem
-from tests.rooms.world import OWNER, ROOM, Crash, SwitchedJournal, World, message, open_world, virtual_ms
+from tests.rooms.world import OWNER, ROOM, Crash, CrashOnce, SwitchedJournal, World, message, open_world, virtual_ms
 
 MINUTE_MS = 60_000
 
@@ -105,16 +105,8 @@ async def test_many_that_are_due_together_are_few_commits(autojump_clock: object
 @pytest.mark.parametrize("point", [*FAULT_POINTS, *TIMER_POINTS])
 async def test_a_crash_at_any_point_while_firing_fires_once(autojump_clock: object, point: str) -> None:
     """Mute, expiry and scheduled post are due together, and the room crashes there: each happens once, none is lost."""
-    armed = False
-    hits = 0
-
-    def fault(at: str, room: str) -> None:
-        nonlocal armed, hits
-        if armed and at == point:
-            armed, hits = False, hits + 1
-            raise Crash(point)
-
-    async with open_world(fault=fault) as world:
+    crash = CrashOnce(point)
+    async with open_world(fault=crash) as world:
         await world.create("u_2", "u_3")
         await mute(world, "u_2")
         due_at = virtual_ms() + MINUTE_MS
@@ -125,9 +117,9 @@ async def test_a_crash_at_any_point_while_firing_fires_once(autojump_clock: obje
         await trio.sleep(50)
         if point == "loading":
             world.rooms.crash(ROOM, Crash("from outside"))
-        armed = True
+        crash.armed = True
         await trio.sleep(60)
-        assert hits == 1
+        assert crash.hits == 1
         assert sorted((await world.history())[4:]) == ["member.unmuted", "message.created", "message.expired"]
         (failed,) = await world.items(ItemKind.SCHEDULED)
         assert (failed.key, failed.due_at) == ("u_3/s_2", None)

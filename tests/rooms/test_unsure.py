@@ -16,7 +16,7 @@ from justchat.rooms.unsure import Unsure
 from storage.errors import OutcomeUnknown
 from tests.rooms.model_play import AFTER_COMMIT
 from tests.rooms.scenes import ACTOR, NOW, ROOM, room
-from tests.rooms.world import OWNER, Crash, SwitchedJournal, World, message, open_world, virtual_ms
+from tests.rooms.world import OWNER, Crash, CrashOnce, SwitchedJournal, World, message, open_world, virtual_ms
 
 MESSAGE = "m_3"
 # Each of these means something else, or nothing, once the ones after it have happened as well.
@@ -66,19 +66,12 @@ async def test_what_was_written_is_answered_as_it_was_decided_and_not_done_again
     autojump_clock: object, point: str, name: str
 ) -> None:
     """The room crashes between commit and answer: everybody hears the seq of their entry, of which there is one."""
-    armed = False
-
-    def fault(at: str, _: str) -> None:
-        nonlocal armed
-        if armed and at == point:
-            armed = False
-            raise Crash(point)
-
+    crash = CrashOnce(point)
     journal = SwitchedJournal()
-    async with open_world(journal=journal, fault=fault) as world:
+    async with open_world(journal=journal, fault=crash) as world:
         await prepare(world)
-        armed = point != "unknown"
-        if not armed:
+        crash.armed = point != "unknown"
+        if not crash.armed:
             journal.error, journal.error_after_commit = OutcomeUnknown("cut off"), True
         answers = await say(world, BATCHES[name])
         assert (await world.history())[3:] == HAPPENED[name]

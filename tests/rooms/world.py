@@ -178,6 +178,21 @@ class Crash(Exception):
     """The planted fault."""
 
 
+class CrashOnce:
+    """Crashes a room where it comes by a point, once each time that it is armed. `hits` is how often it did."""
+
+    def __init__(self, point: str) -> None:
+        self.point = point
+        self.armed = False
+        self.hits = 0
+
+    def __call__(self, at: str, _: str) -> None:
+        if self.armed and at == self.point:
+            self.armed = False
+            self.hits += 1
+            raise Crash(at)
+
+
 async def catch_up(world: World, sink: RecordingSink) -> None:
     """Do what a connection does for a subscription that is behind: read the journal, then go live."""
 
