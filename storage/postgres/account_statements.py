@@ -7,7 +7,7 @@ A test looks at the plan of each.
 
 from __future__ import annotations
 
-from storage.postgres.directory_statements import USER_COLUMNS
+from storage.user_columns import USER_COLUMNS
 
 # Sessions. Who creates or ends those of a user locks the user's row first, in a statement of its own: what comes after
 # it sees what the one before has committed.

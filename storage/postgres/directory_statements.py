@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from storage.postgres.statements import ITEM_COLUMNS, MEMBER_COLUMNS, ROOM_COLUMNS
 from storage.records import OVERALL
-
-USER_COLUMNS = """id, username, name_key, display_name, email, password_hash, role, created_at, disabled, rev, state,
-    bio, avatar, email_verified, last_seen_at"""
+from storage.user_columns import REPLACE_USER, USER_COLUMNS
 
 FACT = "SELECT value FROM facts WHERE name = $1"
 
@@ -26,14 +24,7 @@ INSERT_USER = f"""
 INSERT INTO users ({USER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 
-PUT_USER = f"""{INSERT_USER}
-ON CONFLICT (id) DO UPDATE SET
-    username = excluded.username, name_key = excluded.name_key, display_name = excluded.display_name,
-    email = excluded.email, password_hash = excluded.password_hash, role = excluded.role,
-    created_at = excluded.created_at, disabled = excluded.disabled, rev = excluded.rev, state = excluded.state,
-    bio = excluded.bio, avatar = excluded.avatar, email_verified = excluded.email_verified,
-    last_seen_at = excluded.last_seen_at
-"""
+PUT_USER = f"{INSERT_USER} {REPLACE_USER}"
 
 CHANGE_USER = """
 UPDATE users SET

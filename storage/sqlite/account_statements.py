@@ -3,20 +3,21 @@
 A test looks at the plan of each.
 """
 
-# ruff: noqa: S608  # what is put together here are constants of this file
+# ruff: noqa: S608  # what is put together here are constants
 
 from __future__ import annotations
+
+from storage.user_columns import JOINED_USER_COLUMNS
 
 # Sessions.
 
 _SESSION = """id, user, family, digest, created_at, seen_at, expires_at, ends_at, user_agent, address, previous, nonce,
     rotated_at"""
 
-_SESSION_AND_USER = """
+_SESSION_AND_USER = f"""
     s.id, s.user, s.family, s.digest, s.created_at, s.seen_at, s.expires_at, s.ends_at, s.user_agent, s.address,
     s.previous, s.nonce, s.rotated_at,
-    u.id, u.username, u.name_key, u.display_name, u.email, u.password_hash, u.role, u.created_at, u.disabled, u.rev,
-    u.state, u.bio, u.avatar, u.email_verified, u.last_seen_at"""
+    {JOINED_USER_COLUMNS}"""
 
 _INSERT_SESSION = f"INSERT INTO sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -83,10 +84,9 @@ ON CONFLICT (id) DO UPDATE SET
 
 IS_CREDENTIAL = "SELECT 1 FROM credentials WHERE id = ? AND kind = ? AND user = ? AND digest = ?"
 
-CREDENTIAL = """
+CREDENTIAL = f"""
 SELECT c.id, c.kind, c.user, c.digest, c.name, c.scopes, c.created_at, c.expires_at, c.uses_left, c.used_at,
-    u.id, u.username, u.name_key, u.display_name, u.email, u.password_hash, u.role, u.created_at, u.disabled, u.rev,
-    u.state, u.bio, u.avatar, u.email_verified, u.last_seen_at
+    {JOINED_USER_COLUMNS}
 FROM credentials AS c LEFT JOIN users AS u ON u.id = c.user WHERE c.kind = ? AND c.digest = ?
 """
 

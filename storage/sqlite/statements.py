@@ -8,6 +8,7 @@ Upper bounds of names are passed as an empty blob where there is none: in SQLite
 from __future__ import annotations
 
 from storage.records import OVERALL, TRIMMED
+from storage.user_columns import REPLACE_USER, USER_COLUMNS
 
 # The journal.
 
@@ -152,19 +153,9 @@ PUT_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO 
 
 DELETE_FACT = "DELETE FROM facts WHERE name = ?"
 
-_USER = """id, username, name_key, display_name, email, password_hash, role, created_at, disabled, rev, state, bio,
-    avatar, email_verified, last_seen_at"""
+INSERT_USER = f"INSERT INTO users ({USER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-INSERT_USER = f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-PUT_USER = f"""{INSERT_USER}
-ON CONFLICT (id) DO UPDATE SET
-    username = excluded.username, name_key = excluded.name_key, display_name = excluded.display_name,
-    email = excluded.email, password_hash = excluded.password_hash, role = excluded.role,
-    created_at = excluded.created_at, disabled = excluded.disabled, rev = excluded.rev, state = excluded.state,
-    bio = excluded.bio, avatar = excluded.avatar, email_verified = excluded.email_verified,
-    last_seen_at = excluded.last_seen_at
-"""
+PUT_USER = f"{INSERT_USER} {REPLACE_USER}"
 
 CHANGE_USER = """
 UPDATE users SET
@@ -175,18 +166,18 @@ WHERE id = ?1 AND rev = ?10 - 1
 
 SEEN = "UPDATE users SET last_seen_at = ?2 WHERE id = ?1 AND (last_seen_at IS NULL OR last_seen_at < ?2)"
 
-USER = f"SELECT {_USER} FROM users WHERE id = ?"
+USER = f"SELECT {USER_COLUMNS} FROM users WHERE id = ?"
 
-ALL_USERS = f"SELECT {_USER} FROM users WHERE id > ? ORDER BY id LIMIT ?"
+ALL_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE id > ? ORDER BY id LIMIT ?"
 
-USERS_IN_STATE = f"SELECT {_USER} FROM users WHERE state <> 'active' AND state = ? ORDER BY id LIMIT ?"
+USERS_IN_STATE = f"SELECT {USER_COLUMNS} FROM users WHERE state <> 'active' AND state = ? ORDER BY id LIMIT ?"
 
-USER_BY_NAME = f"SELECT {_USER} FROM users WHERE name_key = ?"
+USER_BY_NAME = f"SELECT {USER_COLUMNS} FROM users WHERE name_key = ?"
 
-USER_BY_EMAIL = f"SELECT {_USER} FROM users WHERE email = ?"
+USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE email = ?"
 
 USERS_BY_PREFIX = f"""
-SELECT {_USER}
+SELECT {USER_COLUMNS}
 FROM users WHERE name_key >= ? AND name_key < ? AND (disabled = 0 OR (? AND state = 'active')) ORDER BY name_key LIMIT ?
 """
 

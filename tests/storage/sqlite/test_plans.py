@@ -12,7 +12,9 @@ from storage.sqlite.session import Session
 STATEMENTS = {
     name: text
     for name, text in (vars(statements) | vars(account_statements)).items()
-    if name.isupper() and not name.startswith("_") and name not in ("OVERALL", "TRIMMED")
+    if name.isupper() and not name.startswith("_") and not name.endswith("_COLUMNS")
+    # Values and parts of statements.
+    if name not in ("OVERALL", "TRIMMED", "REPLACE_USER")
 }
 
 INDEXES = {
