@@ -190,7 +190,8 @@ class Crowd:
 
 
 def _at_the_end(speaker: Speaker, heads: dict[str, int]) -> bool:
-    return all(speaker.seen.get(room, 0) >= head for room, head in heads.items())
+    # The last event of a resume is not its end: the frame that says so follows, and is what counts the resume.
+    return speaker.caught_up and all(speaker.seen.get(room, 0) >= head for room, head in heads.items())
 
 
 @asynccontextmanager

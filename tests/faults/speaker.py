@@ -103,6 +103,11 @@ class Speaker:
         """Whether the server has said welcome on the present connection."""
         return self._socket is not None
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether the server has said of every room resumed that nothing is missing any more."""
+        return not self._resuming
+
     def cut_off_by(self, kill: float) -> bool:
         """Tell whether the latest break came after this time and left a post unanswered that was sent before it."""
         return self.broken_at >= kill and self._owed_since is not None and self._owed_since <= kill
