@@ -72,9 +72,10 @@ def _connected(port: int, token: str) -> Connection:
 
 
 def _pings(connection: Connection, pid: int, options: LoginOptions, label: str) -> Row:
-    meter, ms = Meter(pid), []
+    meter = Meter(pid)
+    ms: list[float] = []
     ends = time.monotonic() + options.seconds
-    while time.monotonic() < ends:
+    while not ms or time.monotonic() < ends:
         began = time.perf_counter()
         connection.send(_PING)
         connection.wait_for("pong")

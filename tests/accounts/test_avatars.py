@@ -218,16 +218,23 @@ def worker(folder: Path, text: str) -> str:
 
 async def test_a_worker_that_hangs_is_ended_at_the_deadline(tmp_path: Path) -> None:
     """The caller has an answer, and no process is left behind."""
+    pid, draft = tmp_path / "pid", tmp_path / "draft"
     hangs = worker(
-        tmp_path, f"import os, sys, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+        tmp_path,
+        f"import os, time\nwith open({str(draft)!r}, 'w') as f: f.write(str(os.getpid()))\n"
+        f"os.rename({str(draft)!r}, {str(pid)!r})\ntime.sleep(600)",
     )
-    pictures = Pictures(deadline_seconds=0.7, worker=hangs)
-    with trio.fail_after(5):
-        refusal = await pictures.small(picture("PNG", (2000, 2000)) + bytes(1_000_000), "image/png")
-    assert isinstance(refusal, Refusal)
-    assert refusal.errors[0].code == "too_costly"
+    for deadline_seconds in (0.7, 7, 70):
+        with trio.fail_after(100):
+            pictures = Pictures(deadline_seconds=deadline_seconds, worker=hangs)
+            refusal = await pictures.small(picture("PNG", (2000, 2000)) + bytes(1_000_000), "image/png")
+        assert isinstance(refusal, Refusal)
+        assert refusal.errors[0].code == "too_costly"
+        # Where this machine is slow it may end before it has begun: then it is given more time.
+        if pid.exists():
+            break
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+        os.kill(int(pid.read_text()), 0)
 
 
 async def test_a_caller_who_goes_away_takes_the_worker_along(tmp_path: Path) -> None:

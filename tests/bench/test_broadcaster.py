@@ -20,7 +20,7 @@ def say(client: ClientConnection, **frame: object) -> None:
 
 def hear(client: ClientConnection) -> dict[str, object]:
     """Receive one frame."""
-    return msgspec.json.decode(client.recv(timeout=5), type=dict[str, object])
+    return msgspec.json.decode(client.recv(timeout=30), type=dict[str, object])
 
 
 def test_listeners_of_a_room_hear_a_post_and_its_sender_gets_an_ack(tmp_path: Path) -> None:

@@ -142,6 +142,20 @@ def test_busy_rooms_count_what_was_acknowledged_and_find_it_again() -> None:
     assert 0 < found.commits < found.appends
 
 
+def test_a_stretch_that_is_over_before_its_first_turn_has_measured_once(tmp_path: Path) -> None:
+    """As where the machine stood still meanwhile: one figure for each room or connection, and not none."""
+    found = append_busily(MEMORY, rooms=2, senders=3, body_bytes=10, seconds=0.0)
+    assert (found.kept, found.entries, len(found.ms)) == (True, 6, 2)
+    mode = Mode("sqlite", f"sqlite:///{tmp_path / 'single.db'}")
+
+    async def nothing(_: Storage) -> None:
+        await trio.lowlevel.checkpoint()
+
+    in_store(mode, nothing)
+    for whole in (False, True):
+        assert len(insert_singly(mode, [ModelRoom(body_bytes=10)], 0.0, whole=whole).ms) == 1
+
+
 def test_every_way_to_read_gives_the_page_after_a_place() -> None:
     """All four mean the same page, so their times can be compared."""
     room = ModelRoom(body_bytes=10)

@@ -14,6 +14,10 @@ from bench.usage import Cpu, cpu_of, machine_busy_seconds, resident_bytes
 
 pytestmark = pytest.mark.real_clock
 
+BURNT = 0.2
+# Two ticks for the user's part, two for the kernel's, and what it takes to look.
+COARSE = 0.1
+
 
 def burn(seconds: float) -> None:
     """Use so much CPU, hardly any of it in the kernel."""
@@ -26,17 +30,17 @@ def test_cpu_is_that_of_the_process() -> None:
     """As the process itself is told, to within the clock's ticks."""
     before = cpu_of(os.getpid())
     own = time.process_time()
-    burn(0.06)
+    burn(BURNT)
     used = cpu_of(os.getpid()).since(before)
-    assert used.total == pytest.approx(time.process_time() - own, abs=0.03)
+    assert used.total == pytest.approx(time.process_time() - own, abs=COARSE)
     assert used.user > 0
 
 
 def test_the_machine_is_at_least_as_busy_as_this_process() -> None:
     """Everybody's CPU includes ours."""
     before = machine_busy_seconds()
-    burn(0.06)
-    assert machine_busy_seconds() - before >= 0.03
+    burn(BURNT)
+    assert machine_busy_seconds() - before >= BURNT / 4
 
 
 def test_the_parts_of_cpu_add_up() -> None:
@@ -57,8 +61,8 @@ def test_resident_memory_grows_by_what_is_touched() -> None:
 def test_a_meter_tells_the_servers_cpu_and_ours_from_that_of_others() -> None:
     """This process is server and client here: what it burns is on both accounts and not on others'."""
     meter = Meter(os.getpid())
-    burn(0.06)
+    burn(BURNT)
     metered = meter.read()
-    assert metered.server.total == pytest.approx(0.06, abs=0.03)
+    assert metered.server.total == pytest.approx(BURNT, abs=COARSE)
     assert 0 < metered.own_cpu_share <= 1.05
-    assert metered.wall_seconds >= 0.06
+    assert metered.wall_seconds >= BURNT

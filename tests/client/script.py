@@ -15,7 +15,7 @@ from justchat.client import (
 )
 from tests.client import frames
 from tests.client.conftest import OpenClient
-from tests.client.scripted_server import Peer, ScriptedServer
+from tests.client.scripted_server import PATIENCE_SECONDS, Peer, ScriptedServer
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def following(peer: Peer, client: Client, room: str = "r", *, head: int = 
 
 async def take(client: Client) -> object:
     """Wait for the next item."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         return await anext(client.events())
 
 
@@ -79,6 +79,6 @@ class Outcome:
         self.done.set()
 
     async def wait(self) -> object:
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE_SECONDS):
             await self.done.wait()
         return self.value

@@ -50,7 +50,7 @@ async def registered(rest: RestClient) -> Credentials:
 
 async def renewals(client: Client, count: int, room: str) -> None:
     """Talk to the server until it has taken so many fresh tokens."""
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while client.statistics().renewals < count:
             await client.fetch(room, limit=1)
 

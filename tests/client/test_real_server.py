@@ -245,7 +245,7 @@ class Progress:
         self._changed = trio.Event()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while not true():
                 await self._changed.wait()
 
@@ -300,7 +300,7 @@ async def test_the_guides_program_does_what_the_guide_says(real: ServerProcess, 
         async with open_client(real.url, token=rest.token, subscribe="all") as client:
             room = await rest.create_room("Tea", members=[credentials.username])
             answers = 0
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while not answers:
                     # The bot may still be starting, and what was said before it came is not for it.
                     await client.send(room.id, "hello")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_websocket import ConnectionRejected
 
 from justchat.client import (
@@ -21,7 +22,7 @@ from justchat.wire.errors import ErrorCode
 from tests.client import frames
 from tests.client.conftest import QUICK, OpenClient
 from tests.client.script import Outcome, bodies, connected, following, said, take
-from tests.client.scripted_server import ScriptedServer, Turning
+from tests.client.scripted_server import PATIENCE_SECONDS, ScriptedServer, Turning
 
 pytestmark = pytest.mark.real_clock
 
@@ -62,32 +63,41 @@ async def test_a_server_that_hangs_up_during_the_handshake_is_tried_again(
 ) -> None:
     """The library below would wait for ever for the answer."""
     server.hangs_up_early = 3
-    with trio.fail_after(4):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connected(opened, server) as (client, _):
             assert client.connected
 
 
-async def test_a_server_that_is_not_there_is_given_up_in_time() -> None:
+async def test_a_server_that_is_not_there_is_given_up_in_time(mock_clock: MockClock) -> None:
     """The error says what the last attempt ended with."""
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     await listeners[0].aclose()
-    settings = msgspec.structs.replace(QUICK, first_connection_seconds=0.05)
-    with pytest.raises(Unreachable, match="attempts to connect"):
-        async with open_client(f"http://127.0.0.1:{port}", token="t", settings=settings, jitter=lambda: 0.0):
-            pytest.fail("not open")
+    settings = msgspec.structs.replace(QUICK, first_connection_seconds=5.0)
+
+    async def pass_time() -> None:
+        # It waits for its next attempt.
+        await wait_all_tasks_blocked(0.05)
+        mock_clock.jump(5.0)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pass_time)
+        with pytest.raises(Unreachable, match="attempts to connect"):
+            async with open_client(f"http://127.0.0.1:{port}", token="t", settings=settings, jitter=lambda: 0.5):
+                pytest.fail("not open")
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(
-    opened: OpenClient, server: ScriptedServer
+    mock_clock: MockClock, opened: OpenClient, server: ScriptedServer
 ) -> None:
     """No welcome within the deadline of an attempt is a lost connection."""
-    settings = msgspec.structs.replace(QUICK, connect_seconds=0.05)
+    settings = msgspec.structs.replace(QUICK, connect_seconds=5.0)
     async with trio.open_nursery() as nursery:
 
         async def silent_then_kind() -> None:
             peer = await server.peer()
             await peer.hello()
+            mock_clock.jump(5.0)
             await peer.gone()
             await server.greeted()
 
@@ -205,21 +215,25 @@ async def test_a_server_that_falls_silent_is_left(opened: OpenClient, server: Sc
 
 
 async def test_the_servers_pings_are_a_sign_of_life_and_are_answered(
-    opened: OpenClient, server: ScriptedServer
+    mock_clock: MockClock, opened: OpenClient, server: ScriptedServer
 ) -> None:
     """Any byte counts, not only frames of the protocol."""
-    settings = msgspec.structs.replace(QUICK, silence_margin_seconds=0.3)
+    settings = msgspec.structs.replace(QUICK, silence_margin_seconds=3.0)
     async with trio.open_nursery() as nursery:
 
         async def script() -> None:
             peer = await server.greeted(frames.welcome(heartbeat_ms=1))
-            until = trio.current_time() + 0.45
-            while trio.current_time() < until:
+            for number in range(1, 6):
                 await peer.ping(b"?")
-                await trio.sleep(0.02)
+                while peer.pongs < number and not peer.closed.is_set():
+                    await trio.lowlevel.checkpoint()
+                await wait_all_tasks_blocked()
+                mock_clock.jump(2.0)
+                await wait_all_tasks_blocked()
             assert not peer.closed.is_set()
             assert server.idle()
-            assert peer.pongs > 1
+            mock_clock.jump(2.0)
+            await peer.gone()
             nursery.cancel_scope.cancel()
 
         nursery.start_soon(script)

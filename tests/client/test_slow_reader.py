@@ -16,7 +16,7 @@ from tests.client import frames
 from tests.client.conftest import QUICK, OpenClient
 from tests.client.law import Judge
 from tests.client.script import bodies, connected, following, said
-from tests.client.scripted_server import ScriptedServer
+from tests.client.scripted_server import PATIENCE_SECONDS, ScriptedServer
 
 pytestmark = pytest.mark.real_clock
 
@@ -37,12 +37,15 @@ async def test_a_slow_application_makes_the_client_stop_reading(opened: OpenClie
             stuck.set()
 
         nursery.start_soon(flood)
+        with trio.fail_after(PATIENCE_SECONDS):
+            while client.statistics().buffered < 4:
+                await trio.lowlevel.checkpoint()
         await wait_all_tasks_blocked(0.05)
         assert not stuck.is_set()
         assert peer.sent < total
         assert client.statistics().buffered == 4
         judge = Judge({"r": Position("e1", 0)})
-        with trio.fail_after(30):
+        with trio.fail_after(2 * PATIENCE_SECONDS):
             for _ in range(total):
                 judge.see(await anext(client.events()))
         assert judge.seqs == {"r": total}
@@ -67,7 +70,7 @@ async def test_posting_from_the_event_loop_never_locks_up(opened: OpenClient, se
 
         nursery.start_soon(script)
         assert await bodies(client, 1) == ["b1"]
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_SECONDS):
             await client.send("r", "from the loop")
         assert await bodies(client, 19) == [f"b{seq}" for seq in range(2, 21)]
         assert client.statistics().overflows > 0

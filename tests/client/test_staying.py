@@ -15,7 +15,7 @@ from justchat.wire.errors import ErrorCode, Refusal, problem
 from tests.client import frames
 from tests.client.conftest import QUICK, OpenClient
 from tests.client.script import bodies, connected, following, said, take
-from tests.client.scripted_server import ScriptedServer
+from tests.client.scripted_server import PATIENCE_SECONDS, ScriptedServer
 
 pytestmark = pytest.mark.real_clock
 
@@ -45,7 +45,7 @@ def refused(code: ErrorCode) -> Refused:
 
 async def until(true: Callable[[], bool]) -> None:
     """Let everybody else go on until this is true."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         while not true():
             await trio.lowlevel.checkpoint()
 

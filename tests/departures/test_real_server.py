@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.support.talker import Talker
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
 SECRET = "a secret that must go"
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def members(caller: Caller, room: str) -> dict[str, str]:
 
 def stored(folder: Path) -> bytes:
     """Give all that the database holds in its rows, whatever is left in pages that it does not use any more."""
-    with sqlite3.connect(f"file:{folder}/chat.db?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{folder}/chat.db?mode=ro", uri=True, timeout=30)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [row for table in tables for row in database.execute(f"SELECT * FROM {table}")]
     values = (value for row in rows for value in row)
@@ -130,8 +131,8 @@ def test_a_deleted_account_leaves_rooms_in_order_and_its_words_behind(server: Se
     assert ben.refused("POST", f"/rooms/{pair}/messages", body, status=403) == "forbidden"
     assert ben.refused("PUT", f"/users/me/direct/{ann.id}", status=404) == "not_found"
     assert [event["data"]["body"] for event in ben.events(pair) if event["type"] == "message.created"] == ["bye"]
-    page = ben.call("GET", "/rooms?public=true&limit=100")
-    assert alone not in {room["id"] for room in page["items"]}
+    # Rooms are left in no order of which anybody may be sure.
+    until(lambda: alone not in {room["id"] for room in ben.call("GET", "/rooms?public=true&limit=100")["items"]})
 
 
 def test_an_erased_account_leaves_no_word(server: ServerProcess, folder: Path) -> None:

@@ -18,6 +18,10 @@ from justchat.door.limits import DoorLimits
 from justchat.door.socket import Handshake
 
 Handler = Callable[[Handshake], Awaitable[None]]
+# For whatever must come; a busy machine may stand still for seconds.
+PATIENCE_SECONDS = 30.0
+# A deadline that nobody here waits for: what ends within the patience has not waited for this one.
+NEVER_SECONDS = 600.0
 
 
 class NotUpgradedError(Exception):
@@ -142,7 +146,7 @@ def upgrade_head(target: str = "/ws", *, first: str = "GET", extra: str = "", ve
 async def read_until(stream: trio.abc.ReceiveStream, end: bytes) -> bytes:
     """Read until what has been read ends with these bytes."""
     data = b""
-    with trio.fail_after(3):
+    with trio.fail_after(PATIENCE_SECONDS):
         while not data.endswith(end):
             more = await stream.receive_some(65_536)
             assert more, f"the stream ended after {data!r}"
@@ -161,7 +165,7 @@ async def read_to_end(stream: trio.abc.ReceiveStream) -> bytes:
     return data
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 3) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
     """Let the loop turn until the condition holds; fail when it does not in time."""
     with trio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is a figure, not an event

@@ -16,13 +16,26 @@ from websockets.trio.client import connect
 from justchat.door.front_door import FrontDoor
 from justchat.door.limits import DoorLimits
 from justchat.door.socket import Handshake
-from tests.door.running import App, Running, echo, read_to_end, read_until, running, until, upgrade_head
+from tests.door.running import (
+    NEVER_SECONDS,
+    PATIENCE_SECONDS,
+    App,
+    Running,
+    echo,
+    read_to_end,
+    read_until,
+    running,
+    until,
+    upgrade_head,
+)
 from tests.door.test_frame_reader import client_frame
 
 pytestmark = pytest.mark.real_clock
 
 PLAIN = b"GET /hi HTTP/1.1\r\nHost: test\r\n\r\n"
-QUICK = DoorLimits(head_seconds=0.2, linger_seconds=0.3, keep_alive_seconds=0.3, send_seconds=0.3, close_seconds=0.2)
+# Long enough for whoever sends at once, also where the machine stands still for a moment.
+HEAD_SECONDS = 1.0
+IDLE = DoorLimits(head_seconds=NEVER_SECONDS, keep_alive_seconds=NEVER_SECONDS)
 
 
 def problem_of(answer: bytes) -> tuple[int, str]:
@@ -35,8 +48,8 @@ def problem_of(answer: bytes) -> tuple[int, str]:
 
 
 async def drip(stream: trio.SocketStream, drop: bytes) -> None:
-    """Send drops until the other side closes; fail when it does not within 2 s."""
-    with trio.fail_after(2), suppress(trio.BrokenResourceError):
+    """Send drops until the other side closes; fail when it does not."""
+    with trio.fail_after(PATIENCE_SECONDS), suppress(trio.BrokenResourceError):
         while True:
             await stream.send_all(drop)
             await trio.sleep(0.02)
@@ -44,7 +57,11 @@ async def drip(stream: trio.SocketStream, drop: bytes) -> None:
 
 async def test_rest_and_websockets_share_one_port() -> None:
     """An ordinary HTTP client and an ordinary WebSocket client are both served."""
-    async with running() as house, httpx.AsyncClient(base_url=house.url) as http, connect(house.ws) as client:
+    async with (
+        running() as house,
+        httpx.AsyncClient(base_url=house.url, timeout=PATIENCE_SECONDS) as http,
+        connect(house.ws) as client,
+    ):
         assert (await http.get("/hi")).text == "hi"
         await client.send("over the socket")
         assert await client.recv() == "over the socket"
@@ -66,7 +83,8 @@ async def test_rest_and_websockets_share_one_port() -> None:
 )
 async def test_a_refused_head_gets_a_problem_and_the_end(sent: bytes, status: int, code: str) -> None:
     """The whole answer arrives, even where the client has sent more than was read."""
-    async with running(limits=QUICK) as house:
+    limits = DoorLimits(head_seconds=HEAD_SECONDS if status == 408 else PATIENCE_SECONDS)
+    async with running(limits=limits) as house:
         assert problem_of(await house.ask(sent)) == (status, code)
         assert house.door.statistics().refused == 1
 
@@ -84,10 +102,10 @@ async def test_a_client_that_offers_another_protocol_is_served_in_this_one() -> 
 
 async def test_a_silent_connection_is_closed_without_a_word() -> None:
     """Connect and say nothing: cut at the head's deadline."""
-    async with running(limits=QUICK) as house:
+    async with running(limits=DoorLimits(head_seconds=0.2)) as house:
         stream = await house.connect()
         async with stream:
-            with trio.fail_after(1):
+            with trio.fail_after(PATIENCE_SECONDS):
                 assert await read_to_end(stream) == b""
         await until(lambda: house.door.statistics().timed_out == 1)
 
@@ -133,7 +151,7 @@ async def test_an_upgrade_on_a_used_connection_becomes_a_websocket() -> None:
 
 async def test_a_later_head_that_drips_is_cut() -> None:
     """The second head has the same deadline as the first."""
-    async with running(limits=DoorLimits(head_seconds=0.2, keep_alive_seconds=30)) as house:
+    async with running(limits=DoorLimits(head_seconds=HEAD_SECONDS, keep_alive_seconds=NEVER_SECONDS)) as house:
         stream = await house.connect()
         async with stream:
             await stream.send_all(PLAIN)
@@ -166,7 +184,7 @@ async def test_a_body_that_drips_is_cut(framing: bytes) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_body_that_is_not_whole_gets_a_problem_and_the_end(framing: bytes, body: bytes, at_once: bool) -> None:
     """Broken off or broken in its framing, with the head or behind it: an answer like every other refusal."""
-    async with running(limits=QUICK) as house:
+    async with running() as house:
         stream = await house.connect()
         async with stream:
             head = PLAIN + b"POST /echo HTTP/1.1\r\nHost: t\r\n" + framing + b"\r\n\r\n"
@@ -227,48 +245,46 @@ async def test_running_out_of_descriptors_does_not_end_the_accept_loop(caplog: p
 async def test_nodelay_is_set_on_accepted_sockets() -> None:
     """Small frames are not held back by the kernel."""
     seen: list[int] = []
+    looked = trio.Event()
 
     async def look(handshake: Handshake) -> None:
         socket = (await handshake.accept())._stream._socket
         seen.append(socket.getsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY))
+        looked.set()
 
     async with running(look) as house, connect(house.ws):
-        pass
+        await looked.wait()
     assert seen[0]
 
 
 async def test_draining_closes_the_idle_finishes_the_busy_and_refuses_the_new() -> None:
     """Idle connections and unfinished heads go at once, a request in progress is answered; then it is over."""
-    async with running() as house:
+    async with running(limits=IDLE) as house:
         idle, half, busy = await house.connect(), await house.connect(), await house.connect()
         await idle.send_all(PLAIN)
         await read_until(idle, b"hi")
         await half.send_all(b"GET /hi HT")
         await busy.send_all(PLAIN.replace(b"/hi", b"/held"))
         await house.app.entered.wait()
-        started = trio.current_time()
         house.door.start_draining()
-        assert await read_to_end(idle) == b""
-        assert await read_to_end(half) == b""
-        assert trio.current_time() - started < 0.5
+        with trio.fail_after(PATIENCE_SECONDS):
+            assert await read_to_end(idle) == b""
+            assert await read_to_end(half) == b""
         with pytest.raises(OSError, match="all attempts to connect"):
             await house.connect()
         house.app.release.set()
         assert (await read_to_end(busy)).endswith(b"released")
-        assert await house.door.wait_closed(2) == 0
-        assert trio.current_time() - started < 1
+        assert await house.door.wait_closed(PATIENCE_SECONDS) == 0
         for stream in (idle, half, busy):
             await stream.aclose()
 
 
 async def test_draining_with_only_idle_connections_is_immediate() -> None:
     """Nobody waits for a keep-alive timeout."""
-    async with running() as house, httpx.AsyncClient(base_url=house.url) as http:
+    async with running(limits=IDLE) as house, httpx.AsyncClient(base_url=house.url, timeout=PATIENCE_SECONDS) as http:
         assert (await http.get("/hi")).text == "hi"
-        started = trio.current_time()
         house.door.start_draining()
-        assert await house.door.wait_closed(3) == 0
-        assert trio.current_time() - started < 0.2
+        assert await house.door.wait_closed(PATIENCE_SECONDS) == 0
 
 
 async def stubborn(handshake: Handshake) -> None:
@@ -280,7 +296,7 @@ async def stubborn(handshake: Handshake) -> None:
 @pytest.mark.parametrize("how", ["wait_closed", "cancel"])
 async def test_forcing_cuts_everything_at_once(how: str) -> None:
     """Sockets, held requests and stuck downloads: nothing is open afterwards and nobody waited for a deadline."""
-    async with running(stubborn, limits=DoorLimits(send_seconds=30)) as house:
+    async with running(stubborn, limits=DoorLimits(send_seconds=NEVER_SECONDS)) as house:
         web = await house.upgrade()
         held, stuck = await house.connect(), await house.connect()
         await held.send_all(PLAIN.replace(b"/hi", b"/held"))
@@ -296,11 +312,11 @@ async def test_forcing_cuts_everything_at_once(how: str) -> None:
             house.door.start_draining()
             assert await house.door.wait_closed(0.1) == 3
             assert house.door.statistics().forced == 3
-    assert trio.current_time() - started < 1
+    assert trio.current_time() - started < PATIENCE_SECONDS
     statistics = house.door.statistics()
     assert (statistics.http, statistics.websockets, statistics.reading_head, statistics.escaped) == (0, 0, 0, 0)
     for stream in (web, held, stuck):
-        with trio.fail_after(1):
+        with trio.fail_after(PATIENCE_SECONDS):
             await read_to_end(stream)
         await stream.aclose()
 
@@ -319,6 +335,7 @@ async def test_a_failing_app_and_a_failing_handler_hurt_nobody_else(caplog: pyte
 
     limits = DoorLimits(linger_seconds=0.2, close_seconds=0.2)
     async with running(handler, app=app, limits=limits) as house, connect(house.ws) as bystander:
+        started = trio.current_time()
         with caplog.at_level(logging.ERROR, "justchat"):
             async with trio.open_nursery() as clients:
                 for _ in range(20):
@@ -329,7 +346,9 @@ async def test_a_failing_app_and_a_failing_handler_hurt_nobody_else(caplog: pyte
         assert await bystander.recv() == "well?"
         assert house.door.statistics().contained == 41
         assert house.door.statistics().escaped == 0
-        assert len([record for record in caplog.records if record.name.startswith("justchat.door")]) <= 3
+        # One at once, and one for every second that it took.
+        logged = [record for record in caplog.records if record.name.startswith("justchat.door")]
+        assert 1 <= len(logged) <= 2 + trio.current_time() - started
 
 
 async def test_a_client_that_leaves_cancels_its_request() -> None:
@@ -339,7 +358,7 @@ async def test_a_client_that_leaves_cancels_its_request() -> None:
         await stream.send_all(PLAIN.replace(b"/hi", b"/held"))
         await house.app.entered.wait()
         await stream.aclose()
-        with trio.fail_after(2):
+        with trio.fail_after(PATIENCE_SECONDS):
             await house.app.cancelled.wait()
         await until(lambda: house.door.statistics().http == 0)
 
@@ -347,20 +366,20 @@ async def test_a_client_that_leaves_cancels_its_request() -> None:
 @pytest.mark.parametrize("leave", ["eof", "reset"])
 async def test_an_idle_client_that_leaves_frees_its_slot_at_once(leave: str) -> None:
     """No connection lingers for its keep-alive timeout after the client has gone."""
-    async with running(limits=DoorLimits(keep_alive_seconds=30)) as house:
+    async with running(limits=DoorLimits(keep_alive_seconds=NEVER_SECONDS)) as house:
         stream = await house.connect()
         await stream.send_all(PLAIN)
         await read_until(stream, b"hi")
         if leave == "reset":
             stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await stream.aclose()
-        await until(lambda: house.door.statistics().http == 0, seconds=1)
+        await until(lambda: house.door.statistics().http == 0)
 
 
 @pytest.mark.parametrize("answer", [lambda h: stubborn(h), lambda h: h.reject(403, b"{}")])
 async def test_a_slot_is_free_again_whatever_the_handler_did(answer: Callable[[Handshake], Awaitable[None]]) -> None:
     """Accepted or rejected: when the door is cut, no count is left over."""
-    async with running(answer, limits=QUICK) as house:
+    async with running(answer) as house:
         stream = await house.connect()
         await stream.send_all(upgrade_head())
         await stream.receive_some(100)

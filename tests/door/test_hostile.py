@@ -10,7 +10,7 @@ import trio
 from websockets.trio.client import connect
 
 from justchat.door.limits import DoorLimits
-from tests.door.running import Running, running, until
+from tests.door.running import PATIENCE_SECONDS, Running, running, until
 from tests.support.hostile import KINDS, Target, attack
 
 pytestmark = pytest.mark.real_clock
@@ -36,7 +36,7 @@ def descriptors() -> int:
 
 async def answers(house: Running) -> None:
     """Require that ordinary clients of both kinds are served."""
-    async with httpx.AsyncClient(base_url=house.url) as http:
+    async with httpx.AsyncClient(base_url=house.url, timeout=PATIENCE_SECONDS) as http:
         assert (await http.get("/hi")).text == "hi"
     async with connect(house.ws) as client:
         await client.send("still there?")
@@ -50,10 +50,8 @@ async def test_five_hundred_hostile_connections_leave_nothing_behind(capsys: pyt
         await until(lambda: house.door.statistics().http + house.door.statistics().websockets == 0)
         tasks, files = trio.lowlevel.current_statistics().tasks_living, descriptors()
         target = Target(page="/hi", upload="/echo", download="/big/30000000")
-        counters = await attack(house.port, seed=SEED, count=504, target=target)
-        await until(
-            lambda: trio.lowlevel.current_statistics().tasks_living <= tasks and descriptors() <= files, seconds=5
-        )
+        counters = await attack(house.port, seed=SEED, count=504, target=target, patience_seconds=PATIENCE_SECONDS)
+        await until(lambda: trio.lowlevel.current_statistics().tasks_living <= tasks and descriptors() <= files)
         statistics = house.door.statistics()
         await answers(house)
     with capsys.disabled():

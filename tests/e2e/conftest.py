@@ -1,24 +1,26 @@
-"""One real server for each module of end-to-end tests, and one for each test that hurts its server.
+"""Real servers for end-to-end tests: shared ones, and one for each test that hurts its server.
 
-Tests of the page have a browser for each module, too, and two people who are signed in.
+Tests of the page share a browser, and those of a module two people who are signed in. Windows are used again, by
+somebody else: a browser that has the page's files already needs half the time to show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize
+from playwright.sync_api import Browser
 
+from tests.e2e.windows import OpenWindow, Windows, windows_on
 from tests.support import rest, talker
 from tests.support.browser import Window, running_browser
 from tests.support.server import ServerProcess, running_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that the tests of one module share; rates are lifted so that tests need not wait."""
+    """A server that tests share who bring everybody they need; rates are lifted so that tests need not wait."""
     with running_server(tmp_path_factory.mktemp("server"), profile="loadtest") as server:
         yield server
 
@@ -31,7 +33,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         print(server.log[-4000:])  # shown where a test failed
 
 
-@pytest.fixture(scope="module")
+# Not longer than this package: while it runs, nothing else in the process can have an event loop of asyncio.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A browser, without which the test is skipped."""
     with running_browser() as browser:
@@ -50,14 +53,14 @@ def page_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> I
 def people(browser: Browser, page_server: ServerProcess) -> Iterator[tuple[Window, Window]]:
     """Ada and Bo, signed in."""
     ada, bo = Window(browser, page_server.url), Window(browser, page_server.url)
-    bo.sign_up("bob", display_name="Bo")
-    ada.sign_up("ada", display_name="Ada")
+    bo.come("bob", display_name="Bo")
+    ada.come("ada", display_name="Ada")
     yield ada, bo
     ada.close()
     bo.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def account_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server whose tokens last as long as its warning comes ahead, so that the warning comes at once."""
     folder = tmp_path_factory.mktemp("accounts")
@@ -66,19 +69,18 @@ def account_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -
         print(server.log[-4000:])  # shown where a test failed
 
 
+@pytest.fixture(scope="package")
+def account_windows(browser: Browser, account_server: ServerProcess) -> Iterator[Windows]:
+    """The windows on that server."""
+    with windows_on(browser, account_server) as windows:
+        yield windows
+
+
 @pytest.fixture
-def account_window(browser: Browser, account_server: ServerProcess) -> Iterator[Callable[..., Window]]:
-    """Opens windows, each with a storage of its own, and closes them in the end."""
-    windows: list[Window] = []
-
-    def open_one(viewport: ViewportSize | None = None) -> Window:
-        size = viewport or ViewportSize(width=1280, height=800)
-        windows.append(Window(browser, account_server.url, viewport=size))
-        return windows[-1]
-
-    yield open_one
-    for window in windows:
-        window.close()
+def account_window(account_windows: Windows) -> Iterator[OpenWindow]:
+    """Opens windows, each with a storage of its own."""
+    with account_windows.lent() as open_one:
+        yield open_one
 
 
 @pytest.fixture(autouse=True)

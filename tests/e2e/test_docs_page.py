@@ -16,7 +16,7 @@ SHOWN_MS = 40_000
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def window(browser: Browser, shared_server: ServerProcess) -> Iterator[Window]:
     """A window on the page, which takes its time until everything is shown."""
     window = Window(browser, shared_server.url)

@@ -5,24 +5,22 @@ Every test ends by checking that its windows were quiet: no dialog, no error in 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
 import justchat.web
+from tests.e2e.windows import OpenWindow, Windows, fresh, windows_on
 from tests.support.browser import PASSWORD, Window
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_clock]
 
-AT_ONCE_MS = 2_000
 PHONE = ViewportSize(width=360, height=640)
-OpenWindow = Callable[..., Window]
-_numbers = count(1)
 
 # Each would leave a mark if it were ever taken for anything but text.
 XSS_CORPUS = (
@@ -51,37 +49,48 @@ SPOIL_TOKEN = """() => {
 FOUND_ELEMENTS = "#app script, #app img, #app iframe, #app style, #app form form, #app details, #app math, #app object"
 
 
+@pytest.fixture(scope="module")
+def windows(browser: Browser, page_server: ServerProcess) -> Iterator[Windows]:
+    with windows_on(browser, page_server) as windows:
+        yield windows
+
+
 @pytest.fixture
-def open_window(browser: Browser, page_server: ServerProcess) -> Iterator[OpenWindow]:
-    windows: list[Window] = []
-
-    def open_one(*, viewport: ViewportSize | None = None, dark: bool = False) -> Window:
-        size = {} if viewport is None else {"viewport": viewport}
-        windows.append(Window(browser, page_server.url, dark=dark, **size))
-        return windows[-1]
-
-    yield open_one
-    for window in windows:
-        window.close()
+def open_window(windows: Windows) -> Iterator[OpenWindow]:
+    with windows.lent() as open_one:
+        yield open_one
 
 
-def fresh(name: str) -> str:
-    """Give a username that no other test uses."""
-    return f"{name}{next(_numbers)}"
+def asked_for(window: Window) -> list[str]:
+    """Record the types of the frames that a page sends."""
+    kinds: list[str] = []
+
+    def heed(text: bytes | str) -> None:
+        kinds.append(json.loads(text)["type"])
+
+    window.page.on("websocket", lambda socket: socket.on("framesent", heed))
+    return kinds
 
 
 def test_two_people_in_two_browsers_see_each_other_at_once(open_window: OpenWindow) -> None:
-    """Sign up, make a public room, find and join it, talk: each message is on the other screen within two seconds."""
+    """Sign up, make a public room, find and join it, talk: each message comes to the other screen unasked."""
     ada, bo = open_window(), open_window()
+    asked = [asked_for(window) for window in (ada, bo)]
     ada.sign_up(fresh("ada"), display_name="Ada Lindqvist")
     bo.sign_up(fresh("bo"), display_name="Bo Okafor")
     ada.make_room("Harbour run", public=True)
     bo.join_room("Harbour run")
     ada.expect_system_line("Bo Okafor joined")
+    expect(bo.page.locator("#beginning")).to_be_visible()
+    for frames in asked:
+        frames.clear()
     ada.say("Is the bridge open?")
-    bo.expect_messages("Is the bridge open?", within_ms=AT_ONCE_MS)
+    bo.expect_messages("Is the bridge open?")
     bo.say("Since Thursday.")
-    ada.expect_messages("Is the bridge open?", "Since Thursday.", within_ms=AT_ONCE_MS)
+    ada.expect_messages("Is the bridge open?", "Since Thursday.")
+    for frames in asked:
+        assert {"fetch", "subscribe"}.isdisjoint(frames)
+        assert "send" in frames
     expect(bo.page.locator(".row:not(.own) .who")).to_have_text("Ada Lindqvist")
     expect(ada.room_row("Harbour run")).to_contain_text("Bo Okafor: Since Thursday.")
     ada.assert_quiet()
@@ -93,11 +102,11 @@ def test_a_message_in_another_room_is_counted_until_the_room_is_opened(open_wind
     """The list shows what was said elsewhere and how much of it is new; opening the room takes the number away."""
     ada, bo = open_window(), open_window()
     bo_name = fresh("bo")
-    bo.sign_up(bo_name)
-    ada.sign_up(fresh("ada"))
-    ada.make_room("First", people=(bo_name,))
+    bo.come(bo_name)
+    ada.come(fresh("ada"))
+    ada.have_room("First", people=(bo_name,))
     bo.open_room("First")
-    bo.make_room("Elsewhere")
+    bo.have_room("Elsewhere")
     ada.say("one")
     ada.say("two")
     row = bo.room_row("First")
@@ -114,10 +123,10 @@ def test_what_is_new_is_counted_from_the_start_and_read_on_every_device(open_win
     """What was said while nobody was there is in the list at once; read in one window, it is read in the next one."""
     ada, bo, other = open_window(), open_window(), open_window()
     bo_name = fresh("bo")
-    bo.sign_up(bo_name)
+    bo.come(bo_name)
     bo.page.goto("about:blank")
-    ada.sign_up(fresh("ada"))
-    ada.make_room("Harbour", people=(bo_name,))
+    ada.come(fresh("ada"))
+    ada.have_room("Harbour", people=(bo_name,))
     for text in ("one", "two", "three"):
         ada.say(text)
     ada.expect_messages("one", "two", "three")
@@ -138,8 +147,8 @@ def test_what_is_new_is_counted_from_the_start_and_read_on_every_device(open_win
 def test_a_reload_keeps_the_history_and_the_place(open_window: OpenWindow) -> None:
     """The person is still signed in, the same room is open, and it shows the same messages."""
     ada = open_window()
-    ada.sign_up(fresh("ada"))
-    ada.make_room("Diary")
+    ada.come(fresh("ada"))
+    ada.have_room("Diary")
     said = [f"entry {number}" for number in range(8)]
     for text in said:
         ada.say(text)
@@ -154,11 +163,10 @@ def test_a_reload_keeps_the_history_and_the_place(open_window: OpenWindow) -> No
 def test_scrolling_up_brings_all_older_messages_in_order(open_window: OpenWindow) -> None:
     """120 messages do not fit the first page; scrolling to the top again and again shows each of them once."""
     ada = open_window()
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     room = ada.call("POST", "/rooms", {"kind": "group", "name": "Archive"})["id"]
     said = [f"line {number}" for number in range(120)]
-    for number, text in enumerate(said):
-        ada.call("POST", f"/rooms/{room}/messages", {"client_msg_id": f"archive-{number}", "body": text})
+    ada.post(room, *said)
     ada.page.reload()
     ada.open_room("Archive")
     expect(ada.messages.last).to_have_text("line 119")
@@ -179,9 +187,9 @@ def test_members_are_added_the_room_is_renamed_and_left(open_window: OpenWindow)
     """What happens to a room shows up for everybody in it; a room that was left is gone from the list."""
     ada, bo = open_window(), open_window()
     bo_name = fresh("bo")
-    bo.sign_up(bo_name, display_name="Bo")
-    ada.sign_up(fresh("ada"), display_name="Ada")
-    ada.make_room("Old name")
+    bo.come(bo_name, display_name="Bo")
+    ada.come(fresh("ada"), display_name="Ada")
+    ada.have_room("Old name")
     ada.page.click("#details-toggle")
     ada.page.click("#act-add")
     ada.choose("#add-people", bo_name)
@@ -208,9 +216,9 @@ def test_a_deleted_message_becomes_a_tombstone_for_everybody(open_window: OpenWi
     """Only one's own message can be deleted; afterwards nobody sees its text, not even after a reload."""
     ada, bo = open_window(), open_window()
     bo_name = fresh("bo")
-    bo.sign_up(bo_name)
-    ada.sign_up(fresh("ada"))
-    ada.make_room("Slips", people=(bo_name,))
+    bo.come(bo_name)
+    ada.come(fresh("ada"))
+    ada.have_room("Slips", people=(bo_name,))
     bo.open_room("Slips")
     ada.say("my secret")
     bo.expect_messages("my secret")
@@ -232,7 +240,7 @@ def test_refusals_are_said_kindly_and_at_the_right_field(open_window: OpenWindow
     """A taken name and a short password are explained at their fields, a wrong password above the form."""
     ada, other = open_window(), open_window()
     name = fresh("ada")
-    ada.sign_up(name)
+    ada.come(name)
     page = other.page
     page.goto(other.url)
     page.fill("#gate-username", name)
@@ -257,7 +265,7 @@ def test_a_sign_in_that_ended_leads_back_to_the_gate_with_a_reason(open_window: 
     """A sign-in that the server no longer takes asks for the password again; signing out asks without a reason."""
     ada = open_window()
     name = fresh("ada")
-    ada.sign_up(name)
+    ada.come(name)
     ada.page.evaluate(SPOIL_TOKEN)
     ada.page.context.clear_cookies()
     ada.page.reload()
@@ -306,8 +314,8 @@ def test_the_keyboard_is_enough(open_window: OpenWindow) -> None:
 def test_a_phone_in_the_dark_shows_one_thing_at_a_time(open_window: OpenWindow) -> None:
     """At phone width nothing sticks out sideways, the list and the room take turns, and dark mode is dark."""
     ada = open_window(viewport=PHONE, dark=True)
-    ada.sign_up(fresh("ada"))
-    ada.make_room("Pocket")
+    ada.come(fresh("ada"))
+    ada.have_room("Pocket")
     ada.say("x" * 300 + " https://example.org/" + "y" * 200)
     expect(ada.messages).to_have_count(1)
     sidebar, room = ada.page.locator(".sidebar"), ada.page.locator("#room")
@@ -326,16 +334,12 @@ def test_hostile_text_stays_text_wherever_it_is_shown(open_window: OpenWindow) -
     """Messages, room names, a topic and a display name out of an XSS corpus open no dialog and make no element."""
     ada, bo = open_window(), open_window()
     bo_name = fresh("bo")
-    bo.sign_up(bo_name, display_name="<img src=x onerror=alert(1)>")
-    ada.sign_up(fresh("ada"), display_name="<script>alert(2)</script>")
+    bo.come(bo_name, display_name="<img src=x onerror=alert(1)>")
+    ada.come(fresh("ada"), display_name="<script>alert(2)</script>")
     for number, hostile in enumerate(XSS_CORPUS):
         fields = {"kind": "group", "name": hostile[:90], "topic": hostile, "members": [bo_name]}
         room = ada.call("POST", "/rooms", fields)["id"]
-        post = {"client_msg_id": f"xss-{number}", "body": hostile}
-        ada.call("POST", f"/rooms/{room}/messages", post)
-        if number == 0:
-            for index, body in enumerate(XSS_CORPUS):
-                ada.call("POST", f"/rooms/{room}/messages", {"client_msg_id": f"all-{index}", "body": body})
+        ada.post(room, hostile, *(XSS_CORPUS if number == 0 else ()))
     expect(bo.page.locator("#room-list .room-row")).to_have_count(len(XSS_CORPUS))
     bo.page.locator("#room-list bdi", has_text=XSS_CORPUS[0]).click()
     expect(bo.messages).to_have_text([XSS_CORPUS[0], *XSS_CORPUS], use_inner_text=True)

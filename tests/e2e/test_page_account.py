@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
-from itertools import count
 
 import httpx
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.support.browser import PASSWORD, Window
+from tests.e2e.windows import DESK, OpenWindow, fresh
+from tests.support.browser import PASSWORD, WAIT_MS, Window
 
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 OTHER_PASSWORD = "battery staple horse correct"
 TABS = ("profile", "sessions", "password", "contacts", "tokens", "leave")
 PHONE = ViewportSize(width=390, height=844)
-DESK = ViewportSize(width=1280, height=800)
 NAMELESS = """() => [...document.querySelectorAll("#account-dialog :is(input, textarea, select, button)")]
   .filter((node) => node.checkVisibility() && !(node.labels?.length || node.ariaLabel || node.textContent.trim()))
   .map((node) => node.outerHTML)"""
-OpenWindow = Callable[..., Window]
-_numbers = count(1)
-
-
-def fresh(name: str) -> str:
-    """Give a username that no other test uses."""
-    return f"{name}{next(_numbers)}"
 
 
 def picture() -> bytes:
@@ -48,9 +39,9 @@ def pair(account_window: OpenWindow) -> tuple[Window, Window]:
     """Ada, and Bo in a room with her."""
     ada, bo = account_window(), account_window()
     names = fresh("ada"), fresh("bob")
-    bo.sign_up(names[1], display_name="Bo")
-    ada.sign_up(names[0], display_name="Ada")
-    ada.make_room("Tea", people=(names[1],))
+    bo.come(names[1], display_name="Bo")
+    ada.come(names[0], display_name="Ada")
+    ada.have_room("Tea", people=(names[1],))
     bo.open_room("Tea")
     return ada, bo
 
@@ -61,6 +52,12 @@ def open_account(window: Window, tab: str) -> Page:
     window.page.click(f"#account-tab-{tab}")
     expect(window.page.locator(f"#account-{tab}")).to_be_visible()
     return window.page
+
+
+def answered(window: Window, token: str, path: str) -> int:
+    """Ask for something as a program does, and give the status."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.get(f"{window.url}/api/v1{path}", headers=headers, timeout=WAIT_MS / 1000).status_code
 
 
 def test_a_profile_is_changed_with_a_picture_and_others_see_it(pair: tuple[Window, Window]) -> None:
@@ -101,7 +98,7 @@ def test_a_profile_is_changed_with_a_picture_and_others_see_it(pair: tuple[Windo
 def test_a_file_that_is_no_picture_is_refused_before_it_is_sent(account_window: OpenWindow) -> None:
     """What the browser cannot show is said where it was chosen, and what was there stays."""
     ada = account_window()
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     page = open_account(ada, "profile")
     page.set_input_files("#profile-file", {"name": "me.png", "mimeType": "image/png", "buffer": b"no picture"})
     expect(page.locator("#profile-form .form-error")).to_contain_text("This cannot be read as a picture.")
@@ -113,7 +110,7 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(account_windo
     """A wrong present password is said at its field; the other browser is at its gate, and takes the new one only."""
     ada, other = account_window(), account_window()
     name = fresh("ada")
-    ada.sign_up(name)
+    ada.come(name)
     other.sign_in(name)
     other.expect_connected()
     page = open_account(ada, "password")
@@ -136,7 +133,7 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(account_windo
 def test_a_personal_token_is_shown_once_works_and_is_revoked(account_window: OpenWindow) -> None:
     """It does what was ticked and nothing else; closed and opened again, the dialog only knows its name."""
     ada = account_window()
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     page = open_account(ada, "tokens")
     page.click("#token-form button[type=submit]")
     expect(page.locator("#token-form .field-error")).to_have_text("Say what the token is for.")
@@ -149,9 +146,8 @@ def test_a_personal_token_is_shown_once_works_and_is_revoked(account_window: Ope
     page.click("#token-form button[type=submit]")
     expect(page.locator("#token-text")).to_be_focused()
     token = page.input_value("#token-text")
-    headers = {"Authorization": f"Bearer {token}"}
-    assert httpx.get(f"{ada.url}/api/v1/users/me", headers=headers).status_code == 200
-    assert httpx.get(f"{ada.url}/api/v1/users/me/rooms", headers=headers).status_code == 403
+    assert answered(ada, token, "/users/me") == 200
+    assert answered(ada, token, "/users/me/rooms") == 403
     page.keyboard.press("Escape")
     open_account(ada, "tokens")
     expect(page.locator("#token-made")).to_be_hidden()
@@ -160,7 +156,7 @@ def test_a_personal_token_is_shown_once_works_and_is_revoked(account_window: Ope
     page.locator("#token-list").get_by_role("button", name="Revoke tea bot").click()
     page.click("#confirm-yes")
     expect(page.locator("#token-list .item")).to_have_count(0)
-    assert httpx.get(f"{ada.url}/api/v1/users/me", headers=headers).status_code == 401
+    assert answered(ada, token, "/users/me") == 401
     ada.assert_quiet()
 
 
@@ -220,8 +216,8 @@ def test_deleting_the_account_takes_the_password_and_a_second_thought(pair: tupl
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 def test_the_dialog_is_used_by_keyboard_and_fits(account_window: OpenWindow, viewport: ViewportSize) -> None:
     """Arrows walk the tabs, everything has a name, nothing sticks out sideways, and focus returns to the button."""
-    ada = account_window(viewport)
-    ada.sign_up(fresh("ada"))
+    ada = account_window(viewport=viewport)
+    ada.come(fresh("ada"))
     page = ada.page
     page.focus("#account-open")
     page.keyboard.press("Enter")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.page_line import reload_through_line
+from tests.e2e.page_line import data_of, reload_through_line
 from tests.support.browser import Window
 
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
@@ -100,10 +100,23 @@ def test_a_muted_member_sees_why_the_box_is_gone_and_gets_it_back(room: Room) ->
 
 def test_a_mute_with_an_end_names_it_and_ends_by_itself(room: Room) -> None:
     """Nobody has to do anything: the line says so, and the box is back."""
-    until = datetime.now(UTC) + timedelta(seconds=2)
+    line = reload_through_line(room.bo)
+    held: list[dict[str, object]] = []
+
+    def hold_the_end(frame: dict[str, object]) -> list[dict[str, object]]:
+        if frame["type"] != "member.unmuted":
+            return [frame]
+        held.append(frame)
+        return []
+
+    line.edit = hold_the_end
+    until = datetime.now(UTC) + timedelta(seconds=3)
     room.does("PUT", f"/mutes/{room.bo_id}", {"until": until.isoformat()})
     room.expect_silenced("You are muted in this room until ")
     room.bo.expect_system_line("Ada muted Bo until ")
+    line.edit = lambda frame: [frame]
+    for frame in held:
+        line.inject(frame)
     room.bo.expect_system_line("Bo may speak again")
     expect(room.note).to_be_hidden()
     room.bo.assert_quiet()
@@ -128,13 +141,27 @@ def test_a_refusal_that_the_page_did_not_expect_is_said_and_learnt_from(room: Ro
 
 def test_slow_mode_names_the_wait_and_sends_when_it_is_over(room: Room) -> None:
     """The second message waits, the page says how long, and it goes out by itself."""
-    room.does("PATCH", "", {"settings": {"slow_mode_seconds": 2}})
-    room.bo.expect_system_line("Ada turned slow mode on (a message every 2 seconds)")
+    line = reload_through_line(room.bo)
+    waits: list[object] = []
+
+    def shorten(frame: dict[str, object]) -> list[dict[str, object]]:
+        if data_of(frame).get("code") != "slow_mode":
+            return [frame]
+        waits.append(data_of(frame)["retry_after"])
+        return [{**frame, "data": {**data_of(frame), "retry_after": 2}}]
+
+    line.edit = shorten
+    room.does("PATCH", "", {"settings": {"slow_mode_seconds": 3600}})
+    room.bo.expect_system_line("Ada turned slow mode on (a message every 60 minutes)")
     room.bo.say("one")
     room.bo.say("two")
-    expect(room.toasts).to_contain_text("This room is in slow mode: your message goes out in ")
+    expect(room.toasts).to_have_text("This room is in slow mode: your message goes out in 2 seconds.")
     expect(room.bo.waiting).to_have_count(1)
+    # However often it comes too early until then, that is said once.
+    room.does("PATCH", "", {"settings": {"slow_mode_seconds": 0}})
     room.bo.expect_messages("one", "two")
+    line.edit = lambda frame: [frame]
+    assert 3000 < float(str(waits[0])) <= 3600
     room.bo.assert_quiet()
 
 
@@ -161,7 +188,7 @@ def test_an_archived_room_can_be_read_and_nothing_more(room: Room) -> None:
 def test_the_owner_archives_from_the_page(people: tuple[Window, Window]) -> None:
     """The same button takes the room into use again."""
     ada, _ = people
-    ada.make_room("Old plans")
+    ada.have_room("Old plans")
     ada.page.click("#details-toggle")
     ada.page.click("#act-archive")
     ada.page.click("#confirm-yes")

@@ -23,7 +23,7 @@ def pair(people: tuple[Window, Window], request: pytest.FixtureRequest) -> tuple
     """Ada and Bo, both in a room of the test's own that Ada made."""
     ada, bo = people
     name = request.node.name.removeprefix("test_")[:60]
-    ada.make_room(name, people=("bob",))
+    ada.have_room(name, people=("bob",))
     bo.open_room(name)
     return ada, bo
 
@@ -69,7 +69,6 @@ def test_a_message_is_edited_reacted_to_and_deleted_before_both_eyes(pair: tuple
         window.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_reactions_are_toggled_and_counted(pair: tuple[Window, Window]) -> None:
     """A second person's press counts up, one's own again takes it back, and the last one takes the chip away."""
     ada, bo = pair
@@ -94,7 +93,6 @@ def test_reactions_are_toggled_and_counted(pair: tuple[Window, Window]) -> None:
         window.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_only_ones_own_messages_can_be_edited(pair: tuple[Window, Window]) -> None:
     """Not even the owner of the room puts words into somebody's mouth."""
     ada, bo = pair
@@ -105,7 +103,6 @@ def test_only_ones_own_messages_can_be_edited(pair: tuple[Window, Window]) -> No
     expect(row(bo, "mine").locator("[data-act=edit]")).to_have_count(1)
 
 
-@pytest.mark.thorough
 def test_an_edit_can_be_begun_and_left_by_keys(pair: tuple[Window, Window]) -> None:
     """Arrow up takes one's last message into the empty box, Escape gives the box back, Enter saves."""
     ada, bo = pair
@@ -131,7 +128,6 @@ def test_an_edit_can_be_begun_and_left_by_keys(pair: tuple[Window, Window]) -> N
     ada.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_a_draft_waits_while_a_message_is_edited(pair: tuple[Window, Window]) -> None:
     """What was being written comes back when the edit is done."""
     ada, bo = pair
@@ -144,7 +140,6 @@ def test_a_draft_waits_while_a_message_is_edited(pair: tuple[Window, Window]) ->
     expect(ada.page.locator("#composer-text")).to_have_value("half a thought")
 
 
-@pytest.mark.thorough
 def test_an_edit_over_a_newer_one_is_refused_and_not_lost(pair: tuple[Window, Window]) -> None:
     """The text was changed elsewhere meanwhile: the page says so, keeps what was written, and overwrites nothing."""
     ada, bo = pair
@@ -161,7 +156,6 @@ def test_an_edit_over_a_newer_one_is_refused_and_not_lost(pair: tuple[Window, Wi
     bo.expect_messages("from my phone")
 
 
-@pytest.mark.thorough
 def test_an_answer_quotes_what_it_answers_as_it_reads_now(pair: tuple[Window, Window]) -> None:
     """The quote follows an edit, and of a deleted message it tells nothing."""
     ada, bo = pair
@@ -185,11 +179,11 @@ def test_an_answer_quotes_what_it_answers_as_it_reads_now(pair: tuple[Window, Wi
         window.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_pins_are_marked_and_listed_for_everybody(pair: tuple[Window, Window]) -> None:
     """The owner pins and unpins; a member only sees it. The list follows edits, and a deleted message leaves it."""
     ada, bo = pair
     ada.say("House rules")
+    bo.expect_messages("House rules")
     bo.say("My rules")
     for window in (ada, bo):
         window.expect_messages("House rules", "My rules")
@@ -216,22 +210,15 @@ def test_pins_are_marked_and_listed_for_everybody(pair: tuple[Window, Window]) -
         window.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_a_pin_far_back_is_brought_into_view_as_it_reads_now(pair: tuple[Window, Window]) -> None:
     """Pressing it in the list fetches the older pages; what happened later to messages in them is not lost on them."""
     ada, bo = pair
     room = ada.page.evaluate("location.hash.split('/').pop()")
-
-    def post(number: int) -> object:
-        body = {"client_msg_id": f"p{number}", "body": f"p{number}"}
-        return ada.call("POST", f"/rooms/{room}/messages", body)["id"]
-
-    pinned, gone = post(0), post(1)
+    pinned, gone = ada.post(room, "p0", "p1")
     ada.call("PUT", f"/rooms/{room}/pins/{pinned}")
     ada.call("PATCH", f"/messages/{pinned}", {"body": "p0, edited once"})
     ada.call("PUT", f"/messages/{pinned}/reactions/{quote('🎉')}")
-    for number in range(2, 70):
-        post(number)
+    ada.post(room, *(f"p{number}" for number in range(2, 70)))
     ada.call("DELETE", f"/messages/{pinned}/reactions/{quote('🎉')}")
     ada.call("PUT", f"/messages/{pinned}/reactions/{quote(HEART)}")
     ada.call("PATCH", f"/messages/{pinned}", {"body": "p0, edited"})

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.e2e.page_line import Line, reload_through_line
+from tests.e2e.windows import OpenWindow, Windows, fresh, windows_on
 from tests.support.browser import Window
 from tests.support.rest import Caller, register
 from tests.support.server import ServerProcess
+from tests.support.talker import Talker
 
 pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
-OpenWindow = Callable[[], Window]
-_numbers = count(1)
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, shared_server: ServerProcess) -> Iterator[Windows]:
+    with windows_on(browser, shared_server) as windows:
+        yield windows
 
 
 @pytest.fixture
-def open_window(browser: Browser, shared_server: ServerProcess) -> Iterator[OpenWindow]:
-    windows: list[Window] = []
-
-    def open_one() -> Window:
-        windows.append(Window(browser, shared_server.url))
-        return windows[-1]
-
-    yield open_one
-    for window in windows:
-        window.close()
+def open_window(windows: Windows) -> Iterator[OpenWindow]:
+    with windows.lent() as open_one:
+        yield open_one
 
 
 @pytest.fixture
@@ -38,21 +35,23 @@ def writer(shared_server: ServerProcess) -> Caller:
     return register(shared_server)
 
 
-def fresh(name: str) -> str:
-    return f"{name}{next(_numbers)}"
-
-
 def signed_up(window: Window) -> str:
     name = fresh("ada")
-    window.sign_up(name)
+    window.come(name)
     return name
 
 
 def room_of(writer: Caller, reader: str, messages: int) -> str:
     """Make a room called "Archive" with so many messages in it that the reader has not seen."""
     room = writer.room("Archive", members=(reader,))
-    for number in range(messages):
-        writer.post(room, f"line {number}")
+    talker = Talker.greeted(f"ws://{writer.http.base_url.netloc.decode()}/ws", writer.token)
+    for begin in range(0, messages, 50):
+        some = range(begin, min(begin + 50, messages))
+        for number in some:
+            talker.say("send", room=room, data={"client_msg_id": f"{number}", "body": f"line {number}"})
+        for _ in some:
+            assert talker.until("ack", "error")["type"] == "ack"
+    talker.close()
     return room
 
 

@@ -62,7 +62,7 @@ class Place:
 def cid(browser: Browser, page_server: ServerProcess) -> Iterator[Window]:
     """A third person, who is bothered."""
     window = Window(browser, page_server.url)
-    window.sign_up("cid", display_name="Cid")
+    window.come("cid", display_name="Cid")
     yield window
     window.close()
 
@@ -167,9 +167,9 @@ def test_who_reports_too_fast_is_told_how_long_to_wait(browser: Browser, tmp_pat
     """By a server that lets one user change one thing in a minute."""
     with running_server(tmp_path, profile="loadtest", write_rate=1) as server:
         ada, bo = Window(browser, server.url), Window(browser, server.url)
-        bo.sign_up("bob")
-        ada.sign_up("ada")
-        ada.make_room("Tea", people=("bob",))
+        bo.come("bob")
+        ada.come("ada")
+        ada.have_room("Tea", people=("bob",))
         bo.open_room("Tea")
         for text in ("one", "two"):
             ada.say(text)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Request, Route, expect
 
 from tests.e2e.page_line import Line, data_of
+from tests.e2e.windows import OpenWindow, fresh
 from tests.support.browser import PASSWORD, WAIT_MS, Window
 from tests.support.server import running_server
 
@@ -21,13 +20,6 @@ SPOIL_TOKEN = """() => {
   const session = JSON.parse(sessionStorage.getItem("justchat.session"));
   sessionStorage.setItem("justchat.session", JSON.stringify({...session, token: "spoilt"}));
 }"""
-OpenWindow = Callable[..., Window]
-_numbers = count(1)
-
-
-def fresh(name: str) -> str:
-    """Give a username that no other test uses."""
-    return f"{name}{next(_numbers)}"
 
 
 def hellos(line: Line) -> list[object]:
@@ -49,8 +41,8 @@ def test_the_sign_in_survives_the_end_of_an_access_token(account_window: OpenWin
     """Warned, the page hands over a fresh token and stays; thrown out or reloaded, it comes back by itself."""
     ada = account_window()
     line = Line(ada)
-    ada.sign_up(fresh("ada"))
-    ada.make_room("Diary")
+    ada.come(fresh("ada"))
+    ada.have_room("Diary")
     refresh = wait_for_frame(ada, line, "refresh")
     first = hellos(line)
     assert data_of(refresh)["token"] not in first
@@ -70,11 +62,10 @@ def test_the_sign_in_survives_the_end_of_an_access_token(account_window: OpenWin
     assert ada.dialogs == ada.foreign == []
 
 
-@pytest.mark.thorough
 def test_a_renewal_is_proven_to_come_from_the_page_and_may_lose_its_answer(account_window: OpenWindow) -> None:
     """The header repeats the cookie; an answer that never came is asked for again, and the session goes on."""
     ada = account_window()
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     proofs: list[bool] = []
     lost: list[Request] = []
 
@@ -87,7 +78,8 @@ def test_a_renewal_is_proven_to_come_from_the_page_and_may_lose_its_answer(accou
         lost.append(route.request)
         # The server does its work; the page hears nothing, and its cookies stay as they were.
         headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-        answer = httpx.post(route.request.url, headers={**route.request.headers, **headers}, content=b"{}")
+        headers = {**route.request.headers, **headers}
+        answer = httpx.post(route.request.url, headers=headers, content=b"{}", timeout=WAIT_MS / 1000)
         assert answer.status_code == 200
         route.abort()
 
@@ -101,11 +93,10 @@ def test_a_renewal_is_proven_to_come_from_the_page_and_may_lose_its_answer(accou
     ada.page.unroute_all()
 
 
-@pytest.mark.thorough
 def test_tabs_share_one_sign_in_and_its_end(account_window: OpenWindow) -> None:
     """Another tab needs no password; both renew without a quarrel, and signing out in one is the end in both."""
     ada = account_window()
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     tabs = [ada.page.context.new_page() for _ in range(2)]
     for tab in tabs:
         tab.goto(ada.url)
@@ -116,7 +107,9 @@ def test_tabs_share_one_sign_in_and_its_end(account_window: OpenWindow) -> None:
         page.reload(wait_until="commit")
     for page in (ada.page, *tabs):
         expect(page.locator("#status")).to_have_attribute("data-state", "live")
-    ada.page.click("#sign-out")
+    with ada.page.expect_response("**/auth/logout") as left:
+        ada.page.click("#sign-out")
+    left.value.finished()
     for tab in tabs:
         expect(tab.locator("#gate-error")).to_have_text("You signed out in another tab.")
         tab.reload()
@@ -125,12 +118,11 @@ def test_tabs_share_one_sign_in_and_its_end(account_window: OpenWindow) -> None:
     assert ada.page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
-@pytest.mark.thorough
 def test_a_new_sign_in_is_told_and_can_be_ended_from_the_toast(account_window: OpenWindow) -> None:
     """The toast leads to the list of sessions; the other browser is out at once and hears why."""
     ada, other = account_window(), account_window()
     name = fresh("ada")
-    ada.sign_up(name)
+    ada.come(name)
     other.sign_in(name)
     other.expect_connected()
     toast = ada.page.locator(".toast")
@@ -143,22 +135,20 @@ def test_a_new_sign_in_is_told_and_can_be_ended_from_the_toast(account_window: O
     expect(rows).to_have_count(1)
     expect(ada.page.locator("#session-others")).to_be_hidden()
     expect(other.page.locator("#gate-error")).to_contain_text("This session was ended")
-    assert ada.page.locator("#account-tab-sessions").evaluate("(tab) => tab === document.activeElement")
+    expect(ada.page.locator("#account-tab-sessions")).to_be_focused()
     ada.assert_quiet()
 
 
-@pytest.mark.thorough
 def test_a_sign_in_that_is_refused_twice_leads_to_the_gate(account_window: OpenWindow) -> None:
     """A fresh token is tried once; when that is not taken either, the page says so instead of trying for ever."""
     ada = account_window()
     line = Line(ada)
-    ada.sign_up(fresh("ada"))
+    ada.come(fresh("ada"))
     line.cut(code=4501)
     expect(ada.page.locator("#gate-error")).to_contain_text("The server does not accept this sign-in any more.")
     assert ada.dialogs == ada.foreign == []
 
 
-@pytest.mark.thorough
 def test_a_server_that_wants_an_invitation_is_given_one(browser: Browser, tmp_path: Path) -> None:
     """The field is there once the server asked for it; what the server says about the code is shown."""
     with running_server(tmp_path, profile="loadtest", registration="invite") as server:

@@ -44,7 +44,7 @@ def test_live_events_are_the_journal_byte_for_byte(shared_server: ServerProcess)
     for number in range(5):
         ann.post(room, f"héllo \u2603 {number}")
     for index, socket in enumerate(sockets):
-        raw[index] = [str(socket.socket.recv(timeout=5)) for _ in range(5)]
+        raw[index] = [str(socket.socket.recv(timeout=20)) for _ in range(5)]
     journal = ann.http.get(f"/rooms/{room}/events?after=1").text
     assert raw[0] == raw[1]
     assert f'{{"items":[{",".join(raw[0])}]' in journal
@@ -318,7 +318,7 @@ def test_every_error_is_problem_json_with_a_request_id(shared_server: ServerProc
         assert response.status_code == status, (method, path, response.text)
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["request_id"] == response.headers["X-Request-Id"] == "my-id.1"
-    anonymous = httpx.get(f"{shared_server.url}/api/v1/users/me", trust_env=False)
+    anonymous = httpx.get(f"{shared_server.url}/api/v1/users/me", trust_env=False, timeout=20)
     assert anonymous.status_code == 401
     assert anonymous.json()["code"] == "unauthenticated"
     assert anonymous.headers["WWW-Authenticate"] == "Bearer"
@@ -348,7 +348,7 @@ def test_poison_is_refused_and_disturbs_no_room(shared_server: ServerProcess) ->
             talker.raw(f'{{"type":"send","id":"p","room":"{room}","data":{body.decode()}}}')
             assert talker.until("error")["data"]["status"] < 500
             talker.close()
-    health = httpx.get(f"{shared_server.url}/health/rooms/{room}", trust_env=False).json()
+    health = httpx.get(f"{shared_server.url}/health/rooms/{room}", trust_env=False, timeout=20).json()
     assert (health["restarts"], health["quarantined"], health["state"]) == (0, 0, "running")
     assert len(ann.events(room)) == 2
 
@@ -376,10 +376,10 @@ def test_close_codes_say_why(shared_server: ServerProcess) -> None:
     by_header.say("hello")
     by_header.until("welcome")
     by_header.close()
-    query = httpx.get(f"{shared_server.url}/ws?token={ann.token}", headers=_UPGRADE, trust_env=False)
+    query = httpx.get(f"{shared_server.url}/ws?token={ann.token}", headers=_UPGRADE, trust_env=False, timeout=20)
     assert query.status_code == 400
     foreign = httpx.get(
-        f"{shared_server.url}/ws", headers={**_UPGRADE, "Origin": "https://evil.example"}, trust_env=False
+        f"{shared_server.url}/ws", headers={**_UPGRADE, "Origin": "https://evil.example"}, trust_env=False, timeout=20
     )
     assert foreign.status_code == 403
 

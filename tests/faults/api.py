@@ -41,7 +41,7 @@ class Api:
     @staticmethod
     def _new_client() -> httpx.Client:
         limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
-        return httpx.Client(verify=False, trust_env=False, timeout=15, limits=limits)
+        return httpx.Client(verify=False, trust_env=False, timeout=30, limits=limits)
 
     def close(self) -> None:
         """Close its connections."""
@@ -112,8 +112,8 @@ class Api:
         return health
 
     async def until_room(self, room: str, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until a room's health is as wanted, and give it; fails after 15 s."""
-        with trio.fail_after(15):
+        """Wait until a room's health is as wanted, and give it; fails after 30 s."""
+        with trio.fail_after(30):
             while not there(health := await trio.to_thread.run_sync(self.room_health, room)):  # noqa: ASYNC110
                 await trio.sleep(0.01)
         return health

@@ -24,7 +24,7 @@ MONGO_COMMIT = b"\x02insert\0\x08\0\0\0entries\0"
 """The beginning of an insert of entries, on its way to MongoDB."""
 Blow = Literal["request", "answer"]
 _CHUNK_BYTES = 65_536
-_START_SECONDS = 5.0
+_START_SECONDS = 30.0
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -101,6 +101,7 @@ class DatabaseProxy:
     ) -> None:
         self._tell(self._over.set)
         self._thread.join(_START_SECONDS)
+        assert not self._thread.is_alive(), "the proxy did not end"
 
     # On the proxy's own thread.
 

@@ -31,7 +31,10 @@ class Planted(Exception):
 
 
 class Storm:
-    """Random crashes: the next one is due at a random time, and hits the first room to reach a random point."""
+    """Random crashes: the next one is due at a random time, and hits the first room to reach a random point.
+
+    Every point has its turn before any has another, so that none is missing from a short storm.
+    """
 
     def __init__(self, orders: tuple[int, float, int]) -> None:
         self.orders = orders
@@ -39,11 +42,14 @@ class Storm:
         self._choice = random.Random(seed)
         self._hits: Counter[str] = Counter()
         self._again: set[str] = set()
+        self._points: list[str] = []
         self._plan()
 
     def _plan(self) -> None:
         self._due = time.monotonic() + self._choice.uniform(0.5, 1.5) * self._every_seconds
-        self._point = self._choice.choice(FAULT_POINTS)
+        if not self._points:
+            self._points = self._choice.sample(FAULT_POINTS, len(FAULT_POINTS))
+        self._point = self._points.pop()
 
     def hits(self, room: str, point: str) -> bool:
         """Tell whether this is the moment."""

@@ -26,7 +26,7 @@ class Follower:
         self.cut_in_a_frame = 0
         self.line: Participant | None = None
         self.choice = choice
-        self.silence_seconds = 5.0
+        self.silence_seconds = 30.0
         """After this long without a frame the line is given up, as a client with a heartbeat does."""
         self.longest_gap_seconds = 0.0
         """The longest that a room was silent."""
@@ -34,6 +34,9 @@ class Follower:
         """Bound on what the kernel takes in while this client does not read; 0 leaves it to the kernel."""
         self.doze: Callable[[], float] = lambda: 0.0
         """Asked before each read: seconds to look away first."""
+        self.stays_away = False
+        """Set it and drop the line until `is_away`, and there is no new one before it is cleared."""
+        self.is_away = False
         self._heard_at: dict[str, float] = {}
         self._subscribed = trio.Event()
 
@@ -42,6 +45,10 @@ class Follower:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._report, task_status)
             while True:
+                while self.stays_away:
+                    self.is_away = True
+                    await trio.sleep(0.01)
+                self.is_away = False
                 try:
                     await self._once()
                 except Gone as gone:

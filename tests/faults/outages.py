@@ -158,7 +158,12 @@ class Outages:
     # What the server says.
 
     async def _admitted(self, name: str) -> None:
-        """Wait until the server calls itself unready, calling it meanwhile for what the database has."""
+        """Wait until the server calls itself unready, calling it meanwhile for what the database has.
+
+        If it keeps messages, wait also until a post has been refused for it.
+        """
+        vital = "database" if self._site.mongo is None else "journal"
+        before = self._refusals()
         room = self._crowd.cast.rooms[0]
         path = "/rooms" if name == "database" else f"/rooms/{room}/events?after=0&limit=1"
         calls = asyncio.create_task(self._call(path))
@@ -166,7 +171,13 @@ class Outages:
             while await self._ready() != _UNREADY:  # noqa: ASYNC110 - the server is another process
                 await asyncio.sleep(_LOOK_SECONDS)
         self.unready += 1
+        if name == vital:
+            assert await self._crowd.until(lambda: self._refusals() > before), "nobody was refused"
         await calls
+
+    def _refusals(self) -> int:
+        answers = self._crowd.answers
+        return answers["storage_unavailable"] + answers["room_unavailable"]
 
     async def _call(self, path: str) -> None:
         began = time.monotonic()
@@ -197,6 +208,8 @@ def _busy(backend: Mapping[str, Any]) -> bool:
     projections = backend.get("projections")
     return bool(
         postgres["in_use"]
+        # One that has ended, and that nobody has noticed yet.
+        or postgres["idle"] != postgres["size"]
         or postgres["left_behind"]
         or (mongo is not None and mongo["in_use"])
         or (projections is not None and projections["rooms_behind"])

@@ -21,7 +21,7 @@ Frame = dict[str, Any]
 
 HOST = "127.0.0.1"
 NO_CLOSE_FRAME = 1006
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 30.0
 _SEGMENT_BYTES = 1400
 _READ_BYTES = 65_536
 _numbers = itertools.count(1)
@@ -148,7 +148,7 @@ class Participant:
         return frames
 
     async def until(self, *kinds: str, frame_id: str | None = None) -> Frame:
-        """Skip to a frame of one of these types (and with this id); fails after 15 s. Raises Gone."""
+        """Skip to a frame of one of these types (and with this id); fails after 30 s. Raises Gone."""
         with trio.fail_after(DEADLINE_SECONDS):
             while True:
                 frame = await self.next()
@@ -169,7 +169,7 @@ class Participant:
         return await self.ask("subscribe", room=room, data=data)
 
     async def closed(self, look: Callable[[Frame], None] = lambda _: None) -> int:
-        """Read to the end, have each frame looked at, and give the close code; fails after 15 s."""
+        """Read to the end, have each frame looked at, and give the close code; fails after 30 s."""
         with trio.fail_after(DEADLINE_SECONDS):
             try:
                 while True:

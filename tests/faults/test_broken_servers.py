@@ -55,7 +55,7 @@ async def somebody_misses_something(crowd: Crowd) -> None:
     for number in range(4):
         await answered(present[0].post(crowd.cast.rooms[0], f"{number}", client_msg_id=f"missed{number}"))
     absent.come_back()
-    assert await crowd.until(lambda: absent.connected)
+    assert await crowd.until(lambda: absent.connected and absent.caught_up)
 
 
 async def kill_at_the_first_sign(crowd: Crowd) -> None:
@@ -67,7 +67,7 @@ async def kill_at_the_first_sign(crowd: Crowd) -> None:
     # Not repeated: what becomes of it is the server's doing alone.
     pending.cancel()
     await asyncio.to_thread(crowd.server.start)
-    assert await crowd.until(lambda: all(speaker.connected for speaker in crowd.speakers))
+    assert await crowd.until(lambda: all(speaker.connected and speaker.caught_up for speaker in crowd.speakers))
 
 
 def saw_slow_one(speaker: Speaker) -> bool:

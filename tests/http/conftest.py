@@ -14,7 +14,7 @@ from tests.support.server import ServerProcess, running_server
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that the tests of one module share."""
     folder = tmp_path_factory.mktemp("server")
-    with running_server(folder, profile="loadtest", log_level="debug", body_read_seconds=1) as server:
+    with running_server(folder, profile="loadtest", log_level="debug") as server:
         yield server
 
 

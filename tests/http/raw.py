@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 def exchange(server: ServerProcess, request: bytes) -> bytes:
     """Send bytes and read until the server closes."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(request)
         received = b""
         while data := connection.recv(65_536):

@@ -47,7 +47,7 @@ def _make_admin(server: ServerProcess, caller: Caller) -> None:
     """Let somebody administrate, too."""
     database = f"--database=sqlite:///{server._folder}/chat.db"
     command = [sys.executable, "-m", "justchat", "admin", "role", caller.username, "admin", database]
-    subprocess.run(command, check=True, timeout=30, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 
 def _room(ann: Caller, others: Sequence[Caller], name: str) -> dict[str, str]:

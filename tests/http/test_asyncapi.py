@@ -153,7 +153,7 @@ async def test_every_stored_event_is_as_documented_to_the_last_field(schemas: Sc
 def test_a_talk_over_the_network_is_as_documented_to_the_last_field(server: ServerProcess) -> None:
     """Every frame that clients may send is sent, and every frame in both directions is valid, answers included."""
     ann, bob = register(server), register(server)
-    document = httpx.get(f"{server.url}/asyncapi.json", timeout=10, trust_env=False).json()
+    document = httpx.get(f"{server.url}/asyncapi.json", timeout=30, trust_env=False).json()
     told = talk(server, ann, bob, said := [])
     schemas = Schemas(document)
     assert {frame["type"] for frame in said} == set(FRAME_TYPES)

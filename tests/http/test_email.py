@@ -100,7 +100,7 @@ async def test_a_code_is_good_for_fifteen_minutes(server: MailServer) -> None:
         await crowd.call("carol", "POST", ASK, status=204)
         code = await mailed(server)
         (credential,) = crowd.office.store.credentials.values()
-        assert abs((credential.expires_at or 0) - wall_ms() - 900_000) < 10_000
+        assert abs((credential.expires_at or 0) - wall_ms() - 900_000) < 60_000
         with pytest.MonkeyPatch.context() as patch:
             later = wall_ms() + 900_001
             verification = crowd.office.app.blueprints["profile"]

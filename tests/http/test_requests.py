@@ -12,7 +12,7 @@ import pytest
 
 from tests.http.raw import ask
 from tests.support.rest import Caller, register
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, running_server
 
 pytestmark = pytest.mark.real_clock
 
@@ -190,12 +190,19 @@ def test_json_with_a_charset_and_in_chunks_is_json(server: ServerProcess, ann: C
     assert (answer.status, answer.problem["code"]) == (413, "payload_too_large")
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that does not wait for a body as long as the others do, which must not take a busy caller for gone."""
+    with running_server(tmp_path_factory.mktemp("impatient"), body_read_seconds=1) as server:
+        yield server
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-def test_a_body_that_does_not_come_is_told_so(server: ServerProcess, framing: str) -> None:
+def test_a_body_that_does_not_come_is_told_so(impatient: ServerProcess, framing: str) -> None:
     """408 as problem details with a request id, and not the end of the connection without a word."""
     headers = f"Content-Type: application/json\r\n{framing}\r\n"
-    answer = ask(server, "POST /api/v1/auth/login", headers=headers, body=b"1\r\n{\r\n")
+    answer = ask(impatient, "POST /api/v1/auth/login", headers=headers, body=b"1\r\n{\r\n")
     assert (answer.status, answer.problem["code"]) == (408, "validation_failed")
     assert answer.problem["request_id"] == answer.headers["x-request-id"]
 
@@ -239,7 +246,7 @@ def test_a_caller_that_leaves_in_the_middle_hurts_nobody(server: ServerProcess, 
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
     for sent in (head[:40], head, head + body[:10], head + body):
-        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         connection.sendall(sent)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
@@ -258,6 +265,6 @@ def test_a_repeat_is_told_apart_by_status_and_header(server: ServerProcess, ann:
     assert [post.headers.get("idempotent-replayed") for post in posts] == [None, "true", "true"]
     assert posts[0].json() == posts[1].json() == posts[2].json()
     assert posts[0].headers["location"] == f"/api/v1/messages/{posts[0].json()['id']}"
-    assert httpx.get(server.url + posts[0].headers["location"], headers=ann.http.headers, trust_env=False).json() == (
-        posts[0].json()
-    )
+    assert httpx.get(
+        server.url + posts[0].headers["location"], headers=ann.http.headers, timeout=30, trust_env=False
+    ).json() == (posts[0].json())

@@ -50,7 +50,7 @@ ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 @pytest.fixture(scope="module")
 def document(server: ServerProcess) -> Document:
-    found: Document = httpx.get(f"{server.url}/openapi.json", timeout=10, trust_env=False).json()
+    found: Document = httpx.get(f"{server.url}/openapi.json", timeout=30, trust_env=False).json()
     return found
 
 
@@ -95,7 +95,7 @@ def try_out(operation: APIOperation, server: ServerProcess, known: Surroundings,
     @given(case=cases, data=st.data())
     def calls(case: Case, data: st.DataObject) -> None:
         place(case, known, data)
-        response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        response = case.call(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         # Unknown parameters are ignored; an address may be too long as a whole, or ask for what is not there yet.
         lenient = response.status_code in {412, 431} or not (case.query or {}).keys() <= named
         case.validate_response(response, checks=CHECKS, excluded_checks=[negative_data_rejection] if lenient else [])
@@ -158,7 +158,7 @@ def test_what_no_operation_does_is_not_allowed(
     """Every other method on every documented address is 405, which names the ones there are."""
     documented = {path: {method.upper() for method in methods} for path, methods in document["paths"].items()}
     shapes = {path: re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for path in documented}
-    with httpx.Client(base_url=server.url, timeout=10, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as http:
         for path, methods in documented.items():
             # `/users/me` is also an address of `/users/{user}`.
             allowed = methods.union(*(documented[other] for other, shape in shapes.items() if shape.fullmatch(path)))

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.real_clock
 TABLES = ("users", "rooms", "members", "entries", "messages", "items")
 PATIENCE_SECONDS = 60.0
 LONGEST_START_SECONDS = 1.0
+TRIES = 5
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -129,32 +130,42 @@ def test_a_copy_that_is_interrupted_ends_at_once_and_says_so() -> None:
     with ram_folder() as folder:
         source, target = folder / "chat.db", folder / "copy.db"
         make_source(folder, users=400, rooms=20)
-        with copy(source, target) as process:
-            assert kill_at(process, target, count=5, number=signal.SIGINT)
-            out, err = process.communicate()
+        for _ in range(TRIES):
+            with copy(source, target) as process:
+                hit = kill_at(process, target, count=5, number=signal.SIGINT)
+                out, err = process.communicate()
+            if hit:
+                break
+            # Whoever looks may have been held up until it was over.
+            target_is_whole(source, target)
         assert (process.returncode, out, err) == (130, "", "justchat: interrupted\n")
         assert copying(target) == f"sqlite:///{source}"
 
 
 def run_plan(source: Path, target: Path, plan: list[int | float]) -> int:
-    """Start the copy and kill it, as often as planned; return how many kills hit it alive."""
-    died = 0
-    for moment in plan:
-        with copy(source, target) as process:
-            hit = kill_at(process, target, count=moment) if isinstance(moment, int) else kill_after(process, moment)
-        died += hit
-        if not hit:
-            assert process.returncode == 0
-        if not written(target):
-            continue
-        mark = copying(target)
-        # Without the mark it had done all there was to do, though it may have been killed before it could say so.
-        if mark is None:
-            target_is_whole(source, target)
-        else:
-            assert hit
-            assert mark == f"sqlite:///{source}"
-    return died
+    """Start the copy and kill it, as often as planned; return how many kills hit it alive.
+
+    A kill that comes too late is tried again: whoever kills may have been held up meanwhile.
+    """
+    return sum(any(is_hit(source, target, moment) for _ in range(TRIES)) for moment in plan)
+
+
+def is_hit(source: Path, target: Path, moment: float) -> bool:
+    """Start the copy and kill it then, if it has not ended by then; tell whether it was hit alive."""
+    with copy(source, target) as process:
+        hit = kill_at(process, target, count=moment) if isinstance(moment, int) else kill_after(process, moment)
+    if not hit:
+        assert process.returncode == 0
+    if not written(target):
+        return hit
+    mark = copying(target)
+    # Without the mark it had done all there was to do, though it may have been killed before it could say so.
+    if mark is None:
+        target_is_whole(source, target)
+    else:
+        assert hit
+        assert mark == f"sqlite:///{source}"
+    return hit
 
 
 def target_is_whole(source: Path, target: Path) -> None:

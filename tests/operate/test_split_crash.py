@@ -37,7 +37,7 @@ from tests.storage.split.house import Crash, House, empty_databases, open_house
 
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
-NEVER = SplitLimits(retry_seconds=1000.0, close_seconds=0.1)
+NEVER = SplitLimits(retry_seconds=1000.0, close_seconds=0.1, project_seconds=60.0)
 DOWN = StorageUnavailable("down")
 
 

@@ -226,12 +226,10 @@ class Play:
 
     async def rest(self) -> None:
         """Wait until the room has done what is due and everybody has read; then compare everything."""
-        for _ in range(100):
-            answer = await self.world.room().look(SYSTEM)
-            unavailable = isinstance(answer, Refusal) and answer.code != "not_found"
-            if not unavailable:
-                break
-            await trio.sleep(0.01)
+        with trio.fail_after(30):
+            # Only the room knows when it is back.
+            while not await self.is_there():  # noqa: ASYNC110
+                await trio.sleep(0.01)
         self.model.pass_time()
         for client in self.clients.values():
             while client.sink.behind:
@@ -239,6 +237,11 @@ class Play:
                 await self.catch_up(client)
             client.read()
         await self.compare()
+
+    async def is_there(self) -> bool:
+        """Tell whether the room answers, if only that there is no such room."""
+        answer = await self.world.room().look(SYSTEM)
+        return not isinstance(answer, Refusal) or answer.code == "not_found"
 
     async def catch_up(self, client: Client) -> None:
         """Let a connection serve its reader from the journal, as it does when the reader is behind."""

@@ -48,8 +48,20 @@ class Story(RuleBasedStateMachine):
 
     @initialize(seed=seeds)
     def begin(self, seed: int) -> None:
-        """Everything that is said is chance of one seed, so that a shorter story is a part of the longer."""
+        """Everything that is said is chance of one seed, so that a shorter story is a part of the longer.
+
+        Each story begins with what might not come by in a few: somebody comes back, and the server is restarted.
+        """
         self.seed, self.random = seed, Random(seed)
+        owner = EVERYBODY[0]
+        hello, again = ([PostMessage(owner, word, "hello", b"h")] for word in ("hello", "again"))
+        self.time_passes(30_000)  # so that no slow mode refuses it
+        self.somebody_listens(owner, slow=False)
+        self.steps.append(lambda play: play.serve(hello))
+        self.a_connection_is_lost(owner)
+        self.steps.append(lambda play: play.serve(again))
+        self.somebody_listens(owner, slow=False)
+        self.the_server_is_restarted()
 
     @rule(count=st.integers(1, 6))
     def people_talk(self, count: int) -> None:

@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, 
 CHROMIUM = "JUSTCHAT_CHROMIUM"
 REQUIRE_ALL = "JUSTCHAT_REQUIRE_ALL"
 PASSWORD = "correct horse battery staple"
-WAIT_MS = 10_000
-RECONNECT_MS = 40_000  # a little more than the page's longest back-off
+WAIT_MS = 20_000  # what has to come comes in time, however slow the machine is
+RECONNECT_MS = 60_000  # the page's longest back-off, and as much again
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
     "--no-sandbox",
@@ -39,6 +39,18 @@ _CALL = """async ({method, path, body}) => {
   const answer = await fetch("/api/v1" + path, {method, headers, body: content});
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.status === 204 ? {} : answer.json();
+}"""
+_POST = """async ({room, bodies}) => {
+  const {token} = JSON.parse(sessionStorage.getItem("justchat.session"));
+  const headers = {Authorization: `Bearer ${token}`, "Content-Type": "application/json"};
+  const ids = [];
+  for (const body of bodies) {
+    const content = JSON.stringify({client_msg_id: crypto.randomUUID(), body});
+    const answer = await fetch(`/api/v1/rooms/${room}/messages`, {method: "POST", headers, body: content});
+    if (!answer.ok) throw new Error(`${body}: ${answer.status} ${await answer.text()}`);
+    ids.push((await answer.json()).id);
+  }
+  return ids;
 }"""
 _BODIES = "(events) => events.filter((event) => event.type === 'message.created').map((event) => event.data.body)"
 _DESK = ViewportSize(width=1200, height=800)
@@ -62,6 +74,7 @@ def running_browser() -> Iterator[Browser]:
     # Once anything has imported the storage, asyncio would hand out loops on top of Trio, which cannot be nested.
     with patch.object(asyncio, "new_event_loop", asyncio.SelectorEventLoop):
         playwright = sync_playwright().start()
+    expect.set_options(timeout=WAIT_MS)
     try:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         try:
@@ -77,12 +90,34 @@ class Window:
 
     def __init__(self, browser: Browser, url: str, *, viewport: ViewportSize = _DESK, dark: bool = False) -> None:
         self.url = url
+        self._context = browser.new_context()
+        self._context.set_default_timeout(WAIT_MS)
+        self._open(viewport, dark=dark)
+
+    def vacate(self) -> None:
+        """Leave the page, and with it the server."""
+        for page in self._context.pages:
+            page.unroute_all(behavior="ignoreErrors")
+            page.goto("about:blank")
+
+    def reopen(self, *, viewport: ViewportSize = _DESK, dark: bool = False) -> None:
+        """Open it for somebody else: nothing is left but the files that the browser has, which spare it much work."""
+        left = self._context.pages
+        self._context.clear_cookies()
+        self._open(viewport, dark=dark)
+        storage = self._context.new_cdp_session(self.page)
+        storage.send("Storage.clearDataForOrigin", {"origin": self.url, "storageTypes": "local_storage"})
+        storage.detach()
+        for page in left:
+            page.close()
+
+    def _open(self, viewport: ViewportSize, *, dark: bool) -> None:
         self.dialogs: list[str] = []
         self.errors: list[str] = []
         self.foreign: list[str] = []
-        self._context = browser.new_context(viewport=viewport, color_scheme="dark" if dark else "light")
-        self._context.set_default_timeout(WAIT_MS)
         self.page: Page = self._context.new_page()
+        self.page.set_viewport_size(viewport)
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
         self.page.on("dialog", self._on_dialog)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -99,8 +134,18 @@ class Window:
 
     # --- what a person does ---
 
+    def come(self, username: str, *, display_name: str = "") -> None:
+        """Have an account and be signed in, without the form, and wait until the page is connected."""
+        fields = {"username": username, "password": PASSWORD, "display_name": display_name or username}
+        # A connection that is kept for the next time may be closed by the server just then.
+        alone = {"Connection": "close"}
+        answer = self._context.request.post(f"{self.url}/api/v1/auth/register", data=fields, headers=alone)
+        assert answer.status == 201, answer.text()
+        self.page.goto(self.url)
+        self.expect_connected()
+
     def sign_up(self, username: str, *, display_name: str = "") -> None:
-        """Create an account and wait until the page is connected."""
+        """Create an account by the form and wait until the page is connected."""
         self.page.goto(self.url)
         self.page.click("#gate-switch")
         self.page.fill("#gate-username", username)
@@ -126,6 +171,12 @@ class Window:
             self.choose("#new-people", username)
         self.page.click("#new-form button[type=submit]")
         expect(self.page.locator("#room-name")).to_have_text(name)
+        expect(self.page.locator("#beginning")).to_be_visible()
+
+    def have_room(self, name: str, *, people: tuple[str, ...] = ()) -> None:
+        """Have a room with these usernames in it, without the form, and open it."""
+        self.call("POST", "/rooms", {"kind": "group", "name": name, "members": list(people)})
+        self.open_room(name)
         expect(self.page.locator("#beginning")).to_be_visible()
 
     def choose(self, picker: str, username: str) -> None:
@@ -195,6 +246,11 @@ class Window:
         """Call the API as the person signed in here and give the decoded answer, empty where there is none."""
         answer: dict[str, object] = self.page.evaluate(_CALL, {"method": method, "path": path, "body": body})
         return answer
+
+    def post(self, room: object, *bodies: str) -> list[str]:
+        """Post messages over the API as the person signed in here, one after another, and give their ids."""
+        ids: list[str] = self.page.evaluate(_POST, {"room": room, "bodies": bodies})
+        return ids
 
     def history(self) -> list[str]:
         """The bodies of the open room's newest 100 events that are messages, as the journal has them."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from pwd import getpwnam
 from random import SystemRandom
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.005
 # Below the ports that the kernel gives to clients: none of them can sit on a server's port while that one is down.
 _PORTS = range(20_000, 32_000)

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 USER, PASSWORD = "chat", "p@ss/word"
+PATIENCE_SECONDS = 30.0
 
 
 class MailServer:
@@ -38,7 +39,7 @@ class MailServer:
 
     async def mail(self) -> Message:
         """Wait for the next mail."""
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE_SECONDS):
             return await trio.to_thread.run_sync(self._taken.get, abandon_on_cancel=True)
 
     @property
@@ -88,12 +89,12 @@ def running_mail_server(
     stop: list[asyncio.Event] = []
     thread = Thread(target=lambda: _run(loop, listen()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE_SECONDS)
     try:
         yield server
     finally:
         loop.call_soon_threadsafe(stop[0].set)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
 
 

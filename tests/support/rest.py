@@ -12,6 +12,8 @@ from tests.support.server import ServerProcess
 _numbers = itertools.count(1)
 _open: list[httpx.Client] = []
 PASSWORD = "correct horse battery staple"
+# Shorter than the server's patience with an idle connection, so that none is taken up again as it closes.
+_KEEP_ALIVE_SECONDS = 1.0
 
 
 class Caller:
@@ -25,8 +27,13 @@ class Caller:
         self.refresh = refresh
         self.session = session
         self.id = user
+        limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
         self.http = httpx.Client(
-            base_url=f"{base}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=10, trust_env=False
+            base_url=f"{base}/api/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
+            limits=limits,
         )
         _open.append(self.http)
 
@@ -80,7 +87,7 @@ def _come(server: ServerProcess, how: str, username: str, *, status: int, passwo
     response = httpx.post(
         f"{server.url}/api/v1/auth/{how}",
         json={"username": username, "password": password, "cookie": False},
-        timeout=10,
+        timeout=30,
         trust_env=False,
     )
     assert response.status_code == status, response.text

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 _numbers = itertools.count(1)
 _open: list[Talker] = []
 Frame = dict[str, Any]
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 
 class Talker:
@@ -29,6 +29,7 @@ class Talker:
             max_size=None,
             compression=None,
             ping_interval=None,
+            open_timeout=DEADLINE_SECONDS,
             legacy=True,
             close_timeout=0.5,
             proxy=None,

@@ -158,7 +158,7 @@ async def test_an_absent_server_is_told_in_one_line() -> None:
     settings = mongo_settings("mongodb://user:secret@127.0.0.1:1/chat")
     settings = replace(settings, selection_seconds=0.3, timeout_seconds=30.0)
     async with open_seam() as seam, open_mongo(settings, seam) as database:
-        with trio.fail_after(5), pytest.raises(StorageUnavailable, match=r"\[Errno 111\]") as caught:
+        with trio.fail_after(20), pytest.raises(StorageUnavailable, match=r"\[Errno 111\]") as caught:
             await prepare(database, migrate=True)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

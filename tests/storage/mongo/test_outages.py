@@ -18,7 +18,9 @@ from tests.support.mongo_server import MongoServer
 
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
-TIMEOUT, SELECTION, GRACE = 1.0, 0.3, 1.5
+# The last is for a machine that is slow, or pauses: a call that had no deadline would wait for ever.
+TIMEOUT, SELECTION, GRACE = 3.0, 1.0, 15.0
+AT_ONCE_SECONDS, TRIES = 0.5, 10
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def server(tmp_path: Path) -> Iterator[MongoServer]:
 async def database(server: MongoServer) -> AsyncIterator[MongoDatabase]:
     """Open a database on it, with less patience than usual."""
     url = server.fresh_database()
-    async with database_of(url, timeout_seconds=TIMEOUT, selection_seconds=SELECTION, connect_seconds=0.5) as opened:
+    async with database_of(
+        url, timeout_seconds=TIMEOUT, selection_seconds=SELECTION, connect_seconds=TIMEOUT
+    ) as opened:
         yield opened
 
 
@@ -47,7 +51,7 @@ async def told(call: Callable[[], Awaitable[object]]) -> tuple[type[StorageUnava
 
 async def eventually(call: Callable[[], Awaitable[object]]) -> None:
     """Call until it works, for a while."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while True:
             try:
                 await call()
@@ -64,7 +68,7 @@ async def test_a_dead_server_is_unavailable_and_comes_back_by_itself(
     entries, messages = Entries(database), Messages(database)
     await entries.insert([posts("r_1", 1, 2)], commit=1)
     server.kill()
-    with trio.fail_after(10):  # the driver notices with the first call, of which it cannot know how it ended
+    with trio.fail_after(60):  # the driver notices with the first call, of which it cannot know how it ended
         while (await told(lambda: entries.insert([posts("r_1", 3, 3)], commit=2)))[0] is OutcomeUnknown:
             pass
     for call in (
@@ -106,7 +110,10 @@ async def test_what_a_frozen_server_was_sent_is_in_doubt(server: MongoServer, da
 async def test_a_caller_that_leaves_a_frozen_server_leaves_at_once(
     server: MongoServer, database: MongoDatabase
 ) -> None:
-    """A request that was given up must not hold its connection or its task for the driver's time-outs."""
+    """A request that was given up must not hold its connection or its task for the driver's time-outs.
+
+    One good try is enough: what else runs on this machine holds up some.
+    """
     entries = Entries(database)
     await entries.insert([posts("r_1", 1, 1)], commit=1)
     server.pause()
@@ -115,11 +122,14 @@ async def test_a_caller_that_leaves_a_frozen_server_leaves_at_once(
             lambda: entries.read("r_1", after=0, upto=None, limit=9),
             lambda: entries.insert([posts("r_1", 2, 2)], commit=2),
         ):
-            began = time.monotonic()
-            with trio.move_on_after(0.05) as scope:
-                await call()
-            assert scope.cancelled_caught
-            assert time.monotonic() - began < 0.5
+            took: list[float] = []
+            while not took or (took[-1] >= AT_ONCE_SECONDS and len(took) < TRIES):
+                began = time.monotonic()
+                with trio.move_on_after(0.05) as scope:
+                    await call()
+                assert scope.cancelled_caught
+                took.append(time.monotonic() - began)
+            assert took[-1] < AT_ONCE_SECONDS, took
     finally:
         server.resume()
     await eventually(lambda: entries.insert([posts("r_1", 2, 2)], commit=3))

@@ -49,6 +49,6 @@ async def pool(seam: AsyncioSeam, settings: PostgresSettings) -> AsyncIterator[P
 @pytest.fixture
 async def hasty(seam: AsyncioSeam, settings: PostgresSettings) -> AsyncIterator[PostgresPool]:
     """Open a pool, on a database with the whole schema, that gives up soon."""
-    impatient = replace(settings, connect_seconds=1.0, command_seconds=0.8, deadline_seconds=1.6, close_seconds=2.0)
+    impatient = replace(settings, connect_seconds=4.0, command_seconds=2.0, deadline_seconds=4.0, close_seconds=5.0)
     async with open_postgres(impatient, migrate=True, seam=seam) as opened:
         yield opened

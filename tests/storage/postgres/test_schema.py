@@ -44,7 +44,7 @@ from tests.support.postgres_server import PostgresServer
 def fresh(server: PostgresServer) -> Iterator[PostgresSettings]:
     """Make a database with nothing in it."""
     made = server.fresh_database()
-    yield PostgresSettings(made, migrate_seconds=10)
+    yield PostgresSettings(made, migrate_seconds=60)
     server.drop(made)
 
 

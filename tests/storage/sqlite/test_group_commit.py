@@ -62,7 +62,7 @@ async def test_a_guilty_room_fails_alone(settings: SqliteSettings) -> None:
 
 async def test_a_locked_database_refuses_writes_and_nothing_else(settings: SqliteSettings) -> None:
     """While another program holds the lock every append is known not to be written, before its deadline."""
-    limits = StorageLimits(journal=JournalLimits(deadline_seconds=0.5))
+    limits = StorageLimits(journal=JournalLimits(deadline_seconds=2.0))
     errors: list[StorageUnavailable] = []
     async with open_storage(f"sqlite:///{settings.path}", limits=limits) as storage:
         await storage.journal.append([posts("r_0", 1, 1)])

@@ -28,7 +28,7 @@ class Held:
 
     def __call__(self, _: Session) -> str:
         self.begun.set()
-        if not self.release.wait(10):
+        if not self.release.wait(30):
             raise TimeoutError
         self.ended = True
         return "held"
@@ -44,7 +44,7 @@ async def worker(settings: SqliteSettings) -> AsyncIterator[WorkerThreads]:
 
 async def begun(held: Held) -> None:
     """Wait until a thread has begun this work."""
-    await trio.to_thread.run_sync(held.begun.wait, 10)
+    await trio.to_thread.run_sync(held.begun.wait, 30)
     assert held.begun.is_set()
 
 
@@ -188,7 +188,7 @@ async def test_closing_finishes_what_was_called_and_refuses_what_comes_after(set
     assert done.is_set()
     for thread in threading.enumerate():
         if thread.name.startswith("closing"):
-            await trio.to_thread.run_sync(thread.join, 5)
+            await trio.to_thread.run_sync(thread.join, 30)
             assert not thread.is_alive()
 
 
@@ -208,5 +208,5 @@ def test_closing_gives_up_on_a_thread_that_hangs(settings: SqliteSettings, caplo
     assert "event=threads_still_running name=hanging count=1" in caplog.text
     (thread,) = (thread for thread in threading.enumerate() if thread.name == "hanging-0")
     held.release.set()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
