@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-# Two workers, each with whole files: most of the time goes into waiting for servers and browsers.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# Two workers, each with whole files in their order: neighbours share servers and browsers, which is where the time goes.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 SOAK_FLAGS ?=
 
 .PHONY: run test thorough soak mongo bench lint format lock clean

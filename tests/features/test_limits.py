@@ -34,7 +34,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with running_server(
         folder,
         allowed_origins=FRIEND,
-        room_rate=1,
+        # As many at once: what makes a room, and one post.
+        room_rate=2,
         trusted_proxies="127.0.0.1",
     ) as server:
         yield server
