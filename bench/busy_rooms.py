@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from bench.model_room import ModelRoom
 from bench.modes import Mode, StoreMeter, in_store
+from bench.turns import turns
 from storage.errors import StorageError
 from storage.journal_actor import JournalLimits
 from storage.open import Storage, StorageLimits
@@ -89,8 +90,7 @@ async def _measure(
 
 
 async def _post(storage: Storage, room: ModelRoom, senders: int, ends: float, tally: _Tally) -> None:
-    while True:
-        began = time.perf_counter()
+    for began in turns(ends):
         try:
             await storage.journal.append([room.post(senders)])
         except StorageError as error:
@@ -98,8 +98,6 @@ async def _post(storage: Storage, room: ModelRoom, senders: int, ends: float, ta
             return
         tally.entries += senders
         tally.ms.append((time.perf_counter() - began) * 1e3)
-        if time.perf_counter() >= ends:
-            return  # Not before the first: a machine that stood still meanwhile would have measured nothing.
 
 
 async def _all_there(storage: Storage, rooms: Sequence[ModelRoom]) -> bool:

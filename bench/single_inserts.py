@@ -24,6 +24,7 @@ from pymongo.write_concern import WriteConcern
 from bench.model_room import ModelRoom
 from bench.modes import Mode, StoreMeter
 from bench.plain_asyncio import run_asyncio
+from bench.turns import turns
 from storage.mongo.documents import Document, entry_document
 from storage.mongo.settings import mongo_settings
 from storage.net_changes import NetChanges
@@ -96,19 +97,17 @@ class _Watch:
 
 def _into_sqlite(mode: Mode, path: Path, rooms: Sequence[ModelRoom], seconds: float, *, whole: bool) -> Inserts:
     """SQLite has one writer at a time, so a second connection would only wait."""
-    turns = cycle(rooms)
+    posters = cycle(rooms)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA synchronous=FULL")
         watch = _Watch(mode)
-        while True:
-            began = time.perf_counter()
+        for began in turns(watch.began + seconds):
             if whole:
-                _write_whole(database, next(turns).post(1))
+                _write_whole(database, next(posters).post(1))
             else:
-                database.execute(_SQLITE, astuple(next(turns).entry()))
+                database.execute(_SQLITE, astuple(next(posters).entry()))
             watch.add(began)
-            if time.perf_counter() >= watch.began + seconds:
-                return watch.stop(connections=1)
+        return watch.stop(connections=1)
 
 
 def _write_whole(database: sqlite3.Connection, append: Append) -> None:
@@ -168,13 +167,10 @@ async def _race(mode: Mode, inserts: Sequence[Insert], rooms: Sequence[ModelRoom
     """Have each connection insert for its share of the rooms until the time is over."""
     watch = _Watch(mode)
 
-    async def work(insert: Insert, turns: Iterator[ModelRoom]) -> None:
-        while True:
-            began = time.perf_counter()
-            await insert(next(turns))
+    async def work(insert: Insert, posters: Iterator[ModelRoom]) -> None:
+        for began in turns(watch.began + seconds):
+            await insert(next(posters))
             watch.add(began)
-            if time.perf_counter() >= watch.began + seconds:
-                return
 
     count = len(inserts)
     await asyncio.gather(*[work(insert, cycle(rooms[n::count])) for n, insert in enumerate(inserts)])
