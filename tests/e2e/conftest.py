@@ -60,6 +60,16 @@ def people(browser: Browser, page_server: ServerProcess) -> Iterator[tuple[Windo
     bo.close()
 
 
+@pytest.fixture
+def pair(people: tuple[Window, Window], request: pytest.FixtureRequest) -> tuple[Window, Window]:
+    """The two of them in a room of the test's own that Ada made."""
+    ada, bo = people
+    name = request.node.name.removeprefix("test_")[:60]
+    ada.have_room(name, people=("bob",))
+    bo.open_room(name)
+    return ada, bo
+
+
 @pytest.fixture(scope="package")
 def account_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server whose tokens last as long as its warning comes ahead, so that the warning comes at once."""

@@ -18,16 +18,6 @@ pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 HEART = "❤️"
 
 
-@pytest.fixture
-def pair(people: tuple[Window, Window], request: pytest.FixtureRequest) -> tuple[Window, Window]:
-    """Ada and Bo, both in a room of the test's own that Ada made."""
-    ada, bo = people
-    name = request.node.name.removeprefix("test_")[:60]
-    ada.have_room(name, people=("bob",))
-    bo.open_room(name)
-    return ada, bo
-
-
 def row(window: Window, text: str) -> Locator:
     """Give the row of the message that reads like this."""
     body = window.page.locator(".body").get_by_text(text, exact=True)

@@ -21,16 +21,6 @@ pytestmark = [pytest.mark.thorough, pytest.mark.browser, pytest.mark.real_clock]
 
 
 @pytest.fixture
-def pair(people: tuple[Window, Window], request: pytest.FixtureRequest) -> tuple[Window, Window]:
-    """Ada and Bo, both in a room of the test's own."""
-    ada, bo = people
-    name = request.node.name.removeprefix("test_")[:60]
-    ada.have_room(name, people=("bob",))
-    bo.open_room(name)
-    return ada, bo
-
-
-@pytest.fixture
 def line(pair: tuple[Window, Window]) -> Iterator[Line]:
     """The line that Ada's page is on, whole again in the end."""
     line = reload_through_line(pair[0])
