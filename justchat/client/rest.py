@@ -49,7 +49,7 @@ __all__ = ["EventPage", "Listing", "Member", "RestClient", "Roster", "Session", 
 
 DEADLINE_SECONDS = 30.0
 # The server gives an idle connection up after five seconds; a request that meets its end on the way would be lost.
-_KEEP_ALIVE_SECONDS = 2.0
+KEEP_ALIVE_SECONDS = 2.0
 
 
 class RestClient:
@@ -342,7 +342,7 @@ async def open_rest(
 ) -> AsyncIterator[RestClient]:
     """Talk REST to the server at `http(s)://host[:port]`. `deadline_seconds` bounds each step of a request."""
     site, headers = parse_address(url).site, {"User-Agent": f"justchat/{__version__} (Python)"}
-    limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
     async with httpx.AsyncClient(base_url=site, timeout=deadline_seconds, headers=headers, limits=limits) as http:
         yield RestClient(http, token=token)
 

@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from justchat.client import ClientSettings, open_client
-from justchat.client.rest import open_rest
+from justchat.client.rest import KEEP_ALIVE_SECONDS, open_rest
+from justchat.config import Config
 
 pytestmark = pytest.mark.real_clock
 
@@ -63,3 +64,8 @@ async def test_a_client_does_not_end_by_a_page_in_the_place_of_the_server() -> N
         for _ in range(3):
             await asked.receive()
         nursery.cancel_scope.cancel()
+
+
+def test_idle_connections_are_given_up_before_the_server_does() -> None:
+    """Else a request may meet the end of the connection that it goes out on, and nobody can tell what became of it."""
+    assert Config().keep_alive_seconds / 2 >= KEEP_ALIVE_SECONDS
