@@ -265,6 +265,6 @@ def test_a_repeat_is_told_apart_by_status_and_header(server: ServerProcess, ann:
     assert [post.headers.get("idempotent-replayed") for post in posts] == [None, "true", "true"]
     assert posts[0].json() == posts[1].json() == posts[2].json()
     assert posts[0].headers["location"] == f"/api/v1/messages/{posts[0].json()['id']}"
-    assert httpx.get(
-        server.url + posts[0].headers["location"], headers=ann.http.headers, timeout=30, trust_env=False
-    ).json() == (posts[0].json())
+    location = server.url + posts[0].headers["location"]
+    found = httpx.get(location, headers=ann.http.headers, timeout=30, trust_env=False)
+    assert found.json() == posts[0].json()
